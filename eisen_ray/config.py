@@ -1,0 +1,299 @@
+"""Every knob of a run: frozen dataclasses with range checks; `eisen_ray.settings` saves and compares them.
+
+Imports neither torch nor Ray, so that `--help` answers at once; `eisen_ray.build` unpacks them for the modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from eisen_ray.ranges import above_zero, at_least, multiple, ordered, require, within
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which video, and the size at which the student sees it."""
+
+    layout: Literal["sample", "videos", "frames", "davis", "bridge", "playroom"] = "sample"
+    """How files lie under `source`; `sample` is the set of clips inside the package."""
+    source: str = ""
+    """Folder or URL (s3://, file://, memory://) of the training video; empty for `sample`."""
+    eval_source: str = ""
+    """Folder or URL of held-out video in the same layout; empty: the layout's own held-out split, if it has one."""
+    image_height: int = 512
+    """Height of the student's input, px; divisible by 4 (paper: 512)."""
+    image_width: int = 512
+    """Width of the student's input, px; divisible by 4 (paper: 512)."""
+    fragment_frames: int = 9
+    """Frames in a fragment, the unit of work, storage and retry; n frames give n-1 pairs."""
+    frame_stride: int = 1
+    """Keep every n-th frame of a clip: for cameras so fast that neighbouring frames barely differ."""
+    pair_stride: int = 1
+    """Use every n-th pair of a fragment: fewer, more different training images per clip."""
+    max_clips: int = 0
+    """Use at most this many clips, spread evenly over the sorted list; 0 = all."""
+    max_bad_share: float = 0.2
+    """Stop with an error when more than this share of the clips cannot be used."""
+
+    def __post_init__(self) -> None:
+        multiple(self, "image_height", "image_width", step=4, low=32)
+        at_least(self, fragment_frames=2, frame_stride=1, pair_stride=1, max_clips=0)
+        within(self, max_bad_share="[0, 1]")
+        require(self.source or self.layout == "sample", "data.source", "", f"a folder or URL for {self.layout!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowConfig:
+    """Optical flow between neighbouring frames (Section 3.1: RAFT trained on Sintel)."""
+
+    estimator: Literal["raft-large", "raft-small", "dis"] = "raft-large"
+    """Flow network; `dis` is OpenCV's classical estimator and needs no weights."""
+    weights: str = ""
+    """File or URL of RAFT weights (torchvision's or princeton-vl's); empty: $EISEN_RAFT_WEIGHTS, else a download."""
+    fallback: bool = False
+    """When no weights can be had, use `dis` and say so, instead of stopping."""
+    num_updates: int = 20
+    """RAFT's recurrent updates (authors: 20)."""
+    height: int = 512
+    """Height at which flow is estimated, px."""
+    width: int = 512
+    """Width at which flow is estimated, px."""
+
+    def __post_init__(self) -> None:
+        at_least(self, num_updates=1)
+        multiple(self, "height", "width", step=8, low=128)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionConfig:
+    """From flow to motion segments (Section 3.2; supplement as far as known)."""
+
+    method: Literal["threshold", "plateau"] = "threshold"
+    """`threshold`: |flow| above a limit (fixed camera). `plateau`: Competition on flow, less the background."""
+    threshold_px: float = 0.5
+    """A node moves when its flow is longer than this, px at flow resolution (Playroom 0.5, Bridge 1.0)."""
+    min_area: float = 0.0
+    """Discard a frame's motion unless the moving share is above this (Bridge 0.01)."""
+    max_area: float = 1.0
+    """Discard a frame's motion unless the moving share is below this (Bridge 0.5)."""
+    split_components: bool = False
+    """Give each connected moving region its own segment instead of one for all that moves."""
+    min_region_nodes: int = 0
+    """Drop moving regions smaller than this many nodes."""
+    largest_only: bool = False
+    """Keep only the largest moving region (DAVIS: one annotated object)."""
+    offsets: tuple[int, ...] = (1,)
+    """Frame offsets whose motion is pooled for one image; (1,) is the single next frame."""
+    agreement: float = 0.5
+    """Share of the pooled pairs that must agree that two nodes move together."""
+
+    def __post_init__(self) -> None:
+        at_least(self, min_region_nodes=0)
+        within(self, threshold_px="(0, inf]", agreement="(0, 1]", min_area="[0, 1)", max_area="(0, 1]")
+        require(self.min_area < self.max_area, "motion.min_area", self.min_area, f"below max_area, {self.max_area}")
+        require(len({0, *self.offsets}) > len(self.offsets) > 0, "motion.offsets", self.offsets, "different, none 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The trainable network: backbone and affinity head."""
+
+    backbone: Literal["resnet50-deeplab", "small"] = "resnet50-deeplab"
+    """`resnet50-deeplab`: the paper's, 40 M parameters. `small`: for CPUs."""
+    embedding_width: int = 32
+    """D, channels of keys and queries (authors: 32)."""
+    scope: Literal["local", "local+far", "full"] = "local+far"
+    """Which pairs have affinities (Table 3: Loc, Loc+Glob, Full)."""
+    window: int = 25
+    """Side of the local window, nodes; odd (paper: 25)."""
+    num_far: int = 399
+    """Random long-range samples beside the window (authors: 399, 1024 in all)."""
+    sampling: Literal["tile", "row"] = "tile"
+    """`tile`: nodes of one tile share their far samples (dense products). `row`: every node draws its own."""
+    tile_size: int = 8
+    """Side of a tile, nodes."""
+
+    def __post_init__(self) -> None:
+        at_least(self, embedding_width=1, num_far=0, tile_size=1)
+        require(self.window >= 1 and self.window % 2 == 1, "model.window", self.window, "an odd number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupingConfig:
+    """From affinities to segments, without weights: KProp, Competition, regions (Section 3.1)."""
+
+    plateau_width: int = 32
+    """Q, channels of the plateau map (release: 32)."""
+    num_iterations: int = 25
+    """KProp iterations (release 25, paper 40)."""
+    threshold: float = 0.7
+    """Affinities above t excite, below 1-t inhibit (release 0.7, paper 0.5)."""
+    start: Literal["spread", "first", "all"] = "spread"
+    """Which nodes send: one and all it reaches (`spread`, release); one, then all (`first`, paper); `all` at once."""
+    excite: bool = True
+    """Send excitatory messages (off: Table 3, `Inb`)."""
+    inhibit: bool = True
+    """Send inhibitory messages (off: Table 3, `Ex`)."""
+    norm: Literal["l2", "softmax"] = "l2"
+    """Normalisation after each iteration (Table 3)."""
+    inhibition: Literal["subtract", "project"] = "subtract"
+    """Subtract the inhibitory message (paper), or remove the component along it (first release)."""
+    readout: Literal["competition", "argmax"] = "competition"
+    """How segments are read from the plateau map (Table 3)."""
+    rule: Literal["paper", "release"] = "paper"
+    """`paper`: larger mask weight wins, uniform placement. `release`: best local match wins, placement on edges."""
+    num_slots: int = 32
+    """K, object pointers."""
+    num_rounds: int = 3
+    """R, rounds of Competition (paper: 3)."""
+    overlap: float = 0.2
+    """Theta: masks whose Jaccard index is above it compete (paper: 0.2)."""
+    min_region_nodes: int = 20
+    """Regions smaller than this become unassigned, nodes (release: 20 at 128x128)."""
+
+    def __post_init__(self) -> None:
+        at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, min_region_nodes=0)
+        within(self, threshold="[0, 1)", overlap="(0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """Confident segments: what several passes of the frozen teacher agree on (Section 3.2)."""
+
+    num_runs: int = 4
+    """Passes with different random draws (authors: 4)."""
+    num_iterations: int = 15
+    """KProp iterations in these passes (authors: 15)."""
+    agreement: float = 1.0
+    """Share of the passes that must agree on a pair of nodes (authors: 1.0)."""
+    min_region_nodes: int = 20
+    """Confident segments smaller than this are dropped, nodes."""
+    max_area: float = 1.0
+    """Confident segments that cover more than this share of the image are dropped."""
+    labels_outside_motion: bool = True
+    """Use teacher segments also where nothing moves (eq. (10)); off: only those that touch motion."""
+
+    def __post_init__(self) -> None:
+        at_least(self, num_runs=1, num_iterations=1, min_region_nodes=0)
+        within(self, agreement="(0, 1]", max_area="(0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Optimisation of one round's student (algorithm of Section 4.1; release)."""
+
+    num_steps: int = 200_000
+    """Optimizer steps in a round (release: 200,000)."""
+    batch_size: int = 8
+    """Images in an optimizer step, over all workers (release: 8)."""
+    learning_rate: float = 5e-4
+    """Adam's base learning rate (release: 5e-4)."""
+    warmup_steps: int = 1000
+    """Steps of linear warm-up (release: 1000)."""
+    clip_norm: float = 1.0
+    """Limit of the gradient's norm (release: 1.0)."""
+    loss_levels: int = 3
+    """Resolutions at which the loss is summed: strides 1, 2, 4 (release: 3)."""
+    augment: bool = False
+    """Flip, zoom and recolour training images at random, for small data sets (authors: none)."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """`bf16`: autocast of the backbone; loss and optimizer stay in fp32."""
+    shuffle_images: int = 256
+    """Images in the local shuffle buffer of a worker."""
+    checkpoint_every_steps: int = 1000
+    """A checkpoint at least this often; a killed worker repeats no more than this."""
+    log_every_steps: int = 50
+    """A line of progress and a TensorBoard point this often."""
+
+    def __post_init__(self) -> None:
+        at_least(self, num_steps=1, batch_size=1, warmup_steps=0, loss_levels=1, shuffle_images=1)
+        at_least(self, checkpoint_every_steps=1, log_every_steps=1)
+        above_zero(self, "learning_rate", "clip_norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundsConfig:
+    """Bootstrapping: students become teachers (Section 3.2; paper: 3 rounds)."""
+
+    num_rounds: int = 3
+    """Rounds of bootstrapping."""
+    gate_images: int = 32
+    """Images on which a student's label-free health is measured before promotion."""
+    min_segments: float = 0.5
+    """Refuse a student that finds fewer segments per image than this on average (collapse)."""
+    min_agreement: float = 0.0
+    """Refuse a student whose passes agree less than this (mean best-match IoU between two passes)."""
+    eval_images: int = 256
+    """Held-out images with masks that are scored after each round; 0 = none."""
+
+    def __post_init__(self) -> None:
+        at_least(self, num_rounds=1, gate_images=1, min_segments=0, eval_images=0)
+        within(self, min_agreement="[0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourcesConfig:
+    """Who runs where. GPU shares apply where the cluster has GPUs; otherwise the same actors use CPUs."""
+
+    feed: Literal["auto", "stream", "phases"] = "auto"
+    """`phases`: flow, teacher, training in turn (one GPU, a laptop). `stream`: all at once. `auto`: by what fits."""
+    decode_cpus: float = 0.5
+    """CPUs of a decoding task: it waits for storage about half of its time."""
+    flow_actors: int = 1
+    """Flow actors at least."""
+    max_flow_actors: int = 1
+    """Flow actors at most; the pool grows while work waits."""
+    flow_gpus: float = 1.0
+    """GPU share of a flow actor, where there are GPUs."""
+    flow_batch: int = 16
+    """Frame pairs in one forward pass of the flow network."""
+    teacher_actors: int = 1
+    """Teacher actors at least."""
+    max_teacher_actors: int = 1
+    """Teacher actors at most."""
+    teacher_gpus: float = 1.0
+    """GPU share of a teacher actor, where there are GPUs."""
+    teacher_batch: int = 8
+    """Frames in one forward pass of the teacher."""
+    actor_cpus: float = 0.25
+    """Logical CPUs of a flow or teacher actor: small, so that pools never starve decoding."""
+    train_workers: int = 1
+    """DDP workers of the student."""
+    train_gpus: float = 1.0
+    """GPUs of a training worker, where there are GPUs."""
+    train_cpus: float = 1.0
+    """Logical CPUs of a training worker."""
+    train_threads: int = 0
+    """Torch threads of a CPU training worker; 0 = the machine's cores divided by the workers on it."""
+    max_failures: int = 3
+    """How often a dead training worker is replaced before the run stops."""
+
+    def __post_init__(self) -> None:
+        ordered(self, flow_actors="max_flow_actors", teacher_actors="max_teacher_actors")
+        above_zero(self, "decode_cpus", "flow_gpus", "teacher_gpus", "actor_cpus", "train_gpus", "train_cpus")
+        at_least(self, flow_batch=1, teacher_batch=1, train_workers=1, max_failures=0, train_threads=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run: what, how, and where its results go."""
+
+    root: str = "runs/quickstart"
+    """Storage root of the run: a folder or s3:// URL. The same root and config continue a run."""
+    seed: int = 0
+    """Seed of every random draw."""
+    data: DataConfig = field(default_factory=DataConfig)
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    grouping: GroupingConfig = field(default_factory=GroupingConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+    resources: ResourcesConfig = field(default_factory=ResourcesConfig)
+
+    def __post_init__(self) -> None:
+        require(self.root != "", "root", self.root, "a folder or URL")
+        workers, batch = self.resources.train_workers, self.train.batch_size
+        require(batch % workers == 0, "train.batch_size", batch, f"a multiple of resources.train_workers ({workers})")

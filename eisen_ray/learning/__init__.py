@@ -1,0 +1,1 @@
+"""Learning: the loss, one optimisation step, the schedule, metrics and checkpoints."""

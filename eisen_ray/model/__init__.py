@@ -1,0 +1,1 @@
+"""The network of Section 3.1: backbone, affinities, Kaleidoscopic Propagation, Competition, regions."""

@@ -1,0 +1,174 @@
+"""EISEN: an image to affinities for training, and to a segment map at inference (Section 3.1)."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from eisen_ray.errors import ConfigError
+from eisen_ray.model.affinity import AffinityHead, affinity_logits, row_max_affinity
+from eisen_ray.model.backbone import normalize_images
+from eisen_ray.model.competition import Competition
+from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
+from eisen_ray.model.neighbors import NeighborSampler
+from eisen_ray.model.object_masks import RandomDraws
+from eisen_ray.model.pair_layout import Neighborhood
+from eisen_ray.model.regions import connected_regions
+
+# Pixels per node: the backbone's output stands at a quarter of the image.
+STRIDE = 4
+
+
+class Backbone(Protocol):
+    """What EISEN asks of a backbone: normalised images [B, 3, H, W] to features [B, out_channels, H/4, W/4]."""
+
+    out_channels: int
+
+    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Features of the images; the generator draws dropout while training."""
+
+
+class Level(NamedTuple):
+    """Affinities at one resolution.
+
+    Attributes:
+        logits: [B, T, R, C].
+        neighborhood: the pairs.
+        stride: every how many nodes of the finest grid are kept.
+    """
+
+    logits: Tensor
+    neighborhood: Neighborhood
+    stride: int
+
+
+class Grouping:
+    """From affinities to segments, without weights: KProp, then a readout, then regions.
+
+    Args:
+        kprop: message passing.
+        competition: winner-take-all.
+        readout: `competition`, or `argmax` over the plateau's channels (Table 3).
+        plateau_width: Q.
+        min_region_nodes: smaller regions become unassigned.
+    """
+
+    def __init__(
+        self,
+        kprop: KProp,
+        competition: Competition,
+        readout: Literal["competition", "argmax"] = "competition",
+        plateau_width: int = 32,
+        min_region_nodes: int = 20,
+    ) -> None:
+        if plateau_width < 1:
+            raise ConfigError(f"The plateau map needs at least one channel; got {plateau_width}.")
+        self.kprop = kprop
+        self.competition = competition
+        self.readout = readout
+        self.plateau_width = plateau_width
+        self.min_region_nodes = min_region_nodes
+
+    def plateau(self, affinity: Tensor, neighborhood: Neighborhood, generator: torch.Generator) -> Tensor:
+        """Affinities [B, T, R, C] to the final plateau map [B, N, Q]."""
+        batch, num_nodes = affinity.shape[0], neighborhood.num_nodes
+        start = initial_plateau(batch, num_nodes, self.plateau_width, generator)
+        return self.kprop(affinity, neighborhood, start, initial_active(batch, num_nodes, generator))
+
+    def read(self, plateau: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """A plateau map [B, N, Q] to segments: int64 [B, H, W], 0 = unassigned."""
+        plateau = plateau.unflatten(1, (height, width))
+        if self.readout == "argmax":
+            labels = plateau.argmax(dim=-1)
+        else:
+            labels = self.competition(plateau, RandomDraws(generator)).labels
+        return connected_regions(labels, self.min_region_nodes)
+
+    def __call__(
+        self, affinity: Tensor, neighborhood: Neighborhood, height: int, width: int, generator: torch.Generator
+    ) -> Tensor:
+        """Affinities [B, T, R, C] to segments: int64 [B, H, W], 0 = unassigned, 1 the largest."""
+        return self.read(self.plateau(affinity, neighborhood, generator), height, width, generator)
+
+
+class Eisen(nn.Module):
+    """The network.
+
+    Images are [B, 3, H, W] in RGB, uint8 or float with values 0 to 255, of any size from 32 px; sides that are not
+    multiples of 4 are padded at the right and bottom, and label maps have ceil(H/4) x ceil(W/4) nodes.
+
+    Args:
+        backbone: the convolutional feature extractor.
+        head: keys and queries.
+        sampler: draws the pairs.
+        grouping: segments from affinities; holds no weights.
+    """
+
+    def __init__(self, backbone: nn.Module, head: AffinityHead, sampler: NeighborSampler, grouping: Grouping) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.sampler = sampler
+        self.grouping = grouping
+
+    def embed(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Queries and keys [B, N, D] of all nodes, and the grid (H/4, W/4); the generator draws dropout."""
+        features = self.backbone(_pad_to_stride(normalize_images(images)), generator)
+        query, key = self.head(features)
+        return query.float(), key.float(), (features.shape[-2], features.shape[-1])
+
+    def forward(
+        self, images: Tensor, generator: torch.Generator, num_levels: int = 1, wanted: Tensor | None = None
+    ) -> list[Level]:
+        """Affinity logits at strides 1, 2, 4, ... of the grid, each with fresh far samples (release: 3 levels).
+
+        Args:
+            images: [B, 3, H, W].
+            generator: draws the far samples.
+            num_levels: how many strides.
+            wanted: bool [B, H/4, W/4], the nodes whose rows are needed (for the loss, those with a label); None = all.
+        """
+        query, key, (height, width) = self.embed(images, generator)
+        levels = []
+        for stride in (2**level for level in range(num_levels)):
+            rows, columns = len(range(0, height, stride)), len(range(0, width, stride))
+            neighborhood = self.sampler(rows, columns, images.shape[0], generator)
+            if wanted is not None:
+                neighborhood = neighborhood.keep_rows(wanted[:, ::stride, ::stride].flatten(1))
+            thin_query, thin_key = (_thin(nodes, height, width, stride) for nodes in (query, key))
+            levels.append(Level(affinity_logits(thin_query, thin_key, neighborhood), neighborhood, stride))
+        return levels
+
+    @torch.no_grad()
+    def affinities(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Neighborhood, tuple[int, int]]:
+        """Affinities [B, T, R, C] of equation (1), their pairs, and the grid."""
+        query, key, grid = self.embed(images)
+        neighborhood = self.sampler(*grid, images.shape[0], generator)
+        return row_max_affinity(affinity_logits(query, key, neighborhood), neighborhood), neighborhood, grid
+
+    @torch.no_grad()
+    def segment(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Segments of still images: int64 [B, ceil(H/4), ceil(W/4)], 0 = unassigned, 1 the largest."""
+        affinity, neighborhood, (height, width) = self.affinities(images, generator)
+        return self.grouping(affinity, neighborhood, height, width, generator)
+
+    @torch.no_grad()
+    def segment_runs(self, images: Tensor, generator: torch.Generator, num_runs: int) -> Tensor:
+        """Segments of `num_runs` passes with different draws over the same affinities: int64 [S, B, H/4, W/4]."""
+        affinity, neighborhood, (height, width) = self.affinities(images, generator)
+        runs = [self.grouping(affinity, neighborhood, height, width, generator) for _ in range(num_runs)]
+        return torch.stack(runs)
+
+
+def _pad_to_stride(images: Tensor) -> Tensor:
+    bottom, right = -images.shape[-2] % STRIDE, -images.shape[-1] % STRIDE
+    return nn.functional.pad(images, (0, right, 0, bottom), mode="replicate") if bottom or right else images
+
+
+def _thin(nodes: Tensor, height: int, width: int, stride: int) -> Tensor:
+    """Every `stride`-th node of the grid in both directions: [B, N, D] to [B, N', D]."""
+    if stride == 1:
+        return nodes
+    return nodes.unflatten(1, (height, width))[:, ::stride, ::stride].flatten(1, 2)

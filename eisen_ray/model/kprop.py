@@ -1,0 +1,168 @@
+"""Kaleidoscopic Propagation: from affinities to a plateau map (Section 3.1, equations (2) to (4))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from eisen_ray.errors import ConfigError
+from eisen_ray.model.pair_layout import Neighborhood
+
+# An edge of a dense graph activates its receiver when its weight is above this (release).
+_DENSE_REACH = 0.5
+
+
+def initial_plateau(batch: int, num_nodes: int, width: int, generator: torch.Generator) -> Tensor:
+    """Random start [B, N, Q]: softmax over Q of normal draws, hence positive (release) [Decision 6]."""
+    shape = (batch, num_nodes, width)
+    return torch.randn(shape, generator=generator, device=generator.device).softmax(dim=-1)
+
+
+def initial_active(batch: int, num_nodes: int, generator: torch.Generator) -> Tensor:
+    """One random node of each image is active: bool [B, N]."""
+    start = torch.randint(num_nodes, (batch, 1), generator=generator, device=generator.device)
+    active = torch.zeros(batch, num_nodes, dtype=torch.bool, device=generator.device)
+    return active.scatter_(1, start, True)
+
+
+class KProp:
+    """Message passing that aligns connected nodes and makes disconnected ones orthogonal.
+
+    The owner of an affinity row sends, the column's node receives (release; disagreement 5 of the paper and its
+    code) [Decision 5].
+
+    Args:
+        num_iterations: S (release 25, paper 40).
+        threshold: t; affinities above t excite, inverted affinities above t inhibit.
+        start: `spread`: given active nodes send, and whoever they reach becomes active (release);
+            `first`: given nodes alone send in the first iteration, then all (paper); `all`: all send at once.
+        excite: send excitatory messages.
+        inhibit: send inhibitory messages.
+        norm: `l2`, or `softmax` as an ablation (Table 3).
+        inhibition: `subtract` the message (paper), or `project` it out (first release).
+        epsilon: added after the ReLU so that no vector vanishes (release; 0 in the first release).
+        norm_floor: smallest norm divided by (release 1e-12; first release 1e-8).
+
+    Raises:
+        ConfigError: no iterations, or a threshold outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        num_iterations: int = 25,
+        threshold: float = 0.7,
+        start: Literal["spread", "first", "all"] = "spread",
+        excite: bool = True,
+        inhibit: bool = True,
+        norm: Literal["l2", "softmax"] = "l2",
+        inhibition: Literal["subtract", "project"] = "subtract",
+        epsilon: float = 1e-16,
+        norm_floor: float = 1e-12,
+    ) -> None:
+        if num_iterations < 1 or not 0 <= threshold < 1:
+            raise ConfigError(
+                f"KProp needs at least one iteration and a threshold in [0, 1); got {num_iterations} and {threshold}."
+            )
+        self.num_iterations = num_iterations
+        self.threshold = threshold
+        self.start = start
+        self.excite = excite
+        self.inhibit = inhibit
+        self.norm = norm
+        self.inhibition = inhibition
+        self.epsilon = epsilon
+        self.norm_floor = norm_floor
+
+    def __call__(self, affinity: Tensor, neighborhood: Neighborhood, plateau: Tensor, active: Tensor) -> Tensor:
+        """The plateau map after the last iteration; arguments as for `iterate`."""
+        state = plateau
+        for state in self.iterate(affinity, neighborhood, plateau, active):  # noqa: B007 - the last one is wanted
+            pass
+        return state
+
+    def iterate(
+        self, affinity: Tensor, neighborhood: Neighborhood, plateau: Tensor, active: Tensor
+    ) -> Iterator[Tensor]:
+        """The plateau map after every iteration, so that a study of S costs one run.
+
+        Args:
+            affinity: [B, T, R, C] of equation (1).
+            neighborhood: the pairs.
+            plateau: start h_0, [B, N, Q].
+            active: bool [B, N], who sends at first; ignored when `start` is `all`.
+
+        Yields:
+            [B, N, Q], `num_iterations` times.
+        """
+        excite, inhibit = self.split(affinity, neighborhood)
+        senders = torch.ones_like(active) if self.start == "all" else active
+        norms = _incoming(excite, neighborhood, senders), _incoming(inhibit, neighborhood, senders)
+        everyone = bool(senders.all())
+        for _ in range(self.num_iterations):
+            plateau = self._step((excite, inhibit), norms, neighborhood, plateau, senders)
+            yield plateau
+            if not everyone:
+                senders = self._reach(excite, inhibit, neighborhood, senders)
+                everyone = bool(senders.all())
+                norms = _incoming(excite, neighborhood, senders), _incoming(inhibit, neighborhood, senders)
+
+    def split(self, affinity: Tensor, neighborhood: Neighborhood) -> tuple[Tensor, Tensor]:
+        """Excitatory weights A where A > t, inhibitory weights 1 - A where 1 - A > t; both [B, T, R, C].
+
+        The paper's text, read literally, zeroes the values that these keep; Fig. 4 and the code agree with
+        this reading [Decision 4].
+        """
+        inverse = 1 - affinity
+        excite = affinity * (affinity > self.threshold)
+        inhibit = inverse * (inverse > self.threshold)
+        if neighborhood.full:
+            return excite, inhibit
+        inside = neighborhood.inside()
+        return excite * inside, inhibit * inside
+
+    def _step(
+        self,
+        weights: tuple[Tensor, Tensor],
+        norms: tuple[Tensor, Tensor],
+        neighborhood: Neighborhood,
+        plateau: Tensor,
+        senders: Tensor,
+    ) -> Tensor:
+        sending = senders[..., None]
+        if self.excite:  # h+ = h + A+ h                                          [Eq. (2)]
+            plateau = plateau + neighborhood.send(weights[0], plateau * sending) / norms[0]
+        if self.inhibit:  # h- = h+ - A- h+                                       [Eq. (3)]
+            message = neighborhood.send(weights[1], plateau * sending) / norms[1]
+            plateau = plateau - (message if self.inhibition == "subtract" else _component(plateau, message))
+        plateau = plateau.relu() + self.epsilon  # h = Norm(ReLU(h-))             [Eq. (4)]
+        if self.norm == "softmax":
+            return plateau.softmax(dim=-1)
+        return plateau / plateau.norm(dim=-1, keepdim=True).clamp(min=self.norm_floor)
+
+    def _reach(self, excite: Tensor, inhibit: Tensor, neighborhood: Neighborhood, senders: Tensor) -> Tensor:
+        """Who is active next: everyone (`first`), or whoever an active node has an edge to (`spread`)."""
+        if self.start == "first":
+            return torch.ones_like(senders)
+        if neighborhood.full:
+            edges = (torch.maximum(excite, inhibit) > _DENSE_REACH).to(excite.dtype)
+        else:
+            edges = neighborhood.inside().to(excite.dtype).expand_as(excite)
+        reached = neighborhood.send(edges, senders[..., None].to(excite.dtype))[..., 0] > 0
+        return senders | reached
+
+
+def _incoming(weights: Tensor, neighborhood: Neighborhood, senders: Tensor) -> Tensor:
+    """What each node receives in total, floored at 1: [B, N, 1]."""
+    return neighborhood.send(weights, senders[..., None].to(weights.dtype)).clamp(min=1)
+
+
+def _component(plateau: Tensor, message: Tensor) -> Tensor:
+    """The component of the state along the message (inhibition of the first release); 0 where there is none."""
+    # The order of these products matters: a node that projects itself out is left with rounding noise, which the
+    # norm's floor then magnifies; this order reproduces the first release.
+    length = (message * message).sum(-1, keepdim=True)
+    share = (plateau * message).sum(-1, keepdim=True) / torch.where(length > 0, length, 1)
+    return share * message

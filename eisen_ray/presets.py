@@ -1,0 +1,154 @@
+"""Named runs. A preset is a function; its docstring holds command, hardware, hours and what to expect.
+
+Presets derive from one another with `dataclasses.replace`; `PRESETS` is what `jobs/bootstrap.py` offers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eisen_ray.config import (
+    DataConfig,
+    FlowConfig,
+    GroupingConfig,
+    ModelConfig,
+    MotionConfig,
+    ResourcesConfig,
+    RoundsConfig,
+    RunConfig,
+    TeacherConfig,
+    TrainConfig,
+)
+
+# The two operating points of the method (docs/decisions.md, 1).
+RELEASE = GroupingConfig()
+PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
+
+# A young network's affinities inside an object lie far below its best pair: a lower threshold and a wide plateau.
+YOUNG = GroupingConfig(num_iterations=15, threshold=0.25, start="spread", plateau_width=128, min_region_nodes=6)
+
+
+def quickstart() -> RunConfig:
+    """Three rounds on the bundled Bridge-like clips, on a laptop's processor.
+
+    Command: python jobs/bootstrap.py
+    Hardware: 2 CPU cores, no GPU, 4 GB of memory.
+    Time and expected mIoU: docs/results/quickstart.md.
+    """
+    return RunConfig(
+        root="runs/quickstart",
+        data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=2),
+        flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
+        motion=MotionConfig(threshold_px=1.0, min_area=0.01, max_area=0.5, min_region_nodes=6),
+        model=ModelConfig(backbone="small", scope="full"),
+        grouping=YOUNG,
+        teacher=TeacherConfig(num_runs=3, num_iterations=15, min_region_nodes=8, max_area=0.3),
+        train=TrainConfig(
+            num_steps=1000,
+            learning_rate=1e-3,
+            warmup_steps=50,
+            loss_levels=1,
+            augment=True,
+            checkpoint_every_steps=400,
+        ),
+        rounds=RoundsConfig(gate_images=16, eval_images=64),
+    )
+
+
+def playroom() -> RunConfig:
+    """The release's operating point on TDW-Playroom: one object is invisibly pushed per scene (Table 1).
+
+    Command: python jobs/bootstrap.py playroom --data.source /data/playroom
+    Hardware: 4 GPUs with 24 GB, about 1 day for 100,000 steps at batch 8 (the authors' log).
+    Expected mIoU: 0.73 on val (paper and release); not reproduced here, the data are not at hand.
+    """
+    return RunConfig(
+        root="runs/playroom",
+        data=DataConfig(layout="playroom", source="data/playroom", fragment_frames=2),
+        motion=MotionConfig(threshold_px=0.5),
+        grouping=RELEASE,
+        rounds=RoundsConfig(num_rounds=1),
+    )
+
+
+def davis() -> RunConfig:
+    """DAVIS-2016: moving cameras, so motion segments come from Competition on the flow plateau (Section 4.3).
+
+    Command: python jobs/bootstrap.py davis --data.source /data/DAVIS2016
+    Hardware: 1 GPU with 24 GB or more.
+    Expected mIoU: 0.52 on held-out sequences (paper); not reproduced here.
+    """
+    return RunConfig(
+        root="runs/davis",
+        data=DataConfig(layout="davis", source="data/DAVIS2016", image_height=256, image_width=480),
+        flow=FlowConfig(height=256, width=480),
+        motion=MotionConfig(method="plateau", largest_only=True, offsets=(1, -1, 2, -2), min_region_nodes=20),
+        grouping=PAPER,
+        train=TrainConfig(num_steps=100_000),
+        rounds=RoundsConfig(num_rounds=1),
+    )
+
+
+def bridge() -> RunConfig:
+    """BridgeData v1, raw layout: a robot arm moves objects, three rounds (Table 2).
+
+    Command: python jobs/bootstrap.py bridge --data.source /data/bridge_data_v1
+    Hardware: 4 GPUs with 24 GB or more.
+    Expected mIoU: 0.34, 0.45, 0.55 after rounds 1, 2, 3 (paper); the authors' masks were never released.
+    """
+    return RunConfig(
+        root="runs/bridge",
+        data=DataConfig(layout="bridge", source="data/bridge_data_v1"),
+        motion=MotionConfig(threshold_px=1.0, min_area=0.01, max_area=0.5, min_region_nodes=20),
+        grouping=PAPER,
+        train=TrainConfig(num_steps=50_000),
+    )
+
+
+def folder() -> RunConfig:
+    """Your own videos: a folder of video files from fixed cameras, at a size that one GPU trains in hours.
+
+    Command: python jobs/bootstrap.py folder --data.source /data/videos
+    Hardware: 1 GPU with 16 GB or more; for a trial on a CPU add `--model.backbone small --data.image-height 128
+    --data.image-width 128 --train.num-steps 500`.
+    Expected mIoU: depends on the video; without masks the report shows label-free measures.
+    """
+    base = bridge()
+    return replace(
+        base,
+        root="runs/folder",
+        data=DataConfig(layout="videos", source="data/videos", image_height=256, image_width=256),
+        train=TrainConfig(num_steps=20_000),
+    )
+
+
+def tiny() -> RunConfig:
+    """The whole story in under a minute, for tests: two rounds of a few steps on four bundled clips.
+
+    Command: python jobs/bootstrap.py tiny
+    Hardware: 2 CPU cores. Expected mIoU: none worth a name.
+    """
+    base = quickstart()
+    return replace(
+        base,
+        root="runs/tiny",
+        data=replace(base.data, max_clips=4, image_height=64, image_width=64, pair_stride=3),
+        flow=replace(base.flow, estimator="dis", height=128, width=128),
+        grouping=replace(base.grouping, plateau_width=32, num_iterations=5),
+        teacher=replace(base.teacher, num_runs=2, num_iterations=5),
+        train=replace(
+            base.train, num_steps=6, batch_size=4, warmup_steps=2, checkpoint_every_steps=3, log_every_steps=2
+        ),
+        rounds=RoundsConfig(num_rounds=2, gate_images=2, min_segments=0.0, eval_images=4),
+        resources=ResourcesConfig(),
+    )
+
+
+PRESETS = {
+    "quickstart": quickstart,
+    "playroom": playroom,
+    "davis": davis,
+    "bridge": bridge,
+    "folder": folder,
+    "tiny": tiny,
+}

@@ -1,0 +1,1 @@
+"""The Ray system: stages, pools, the distributed student, the driver of the rounds. Only here is Ray imported."""

@@ -1,0 +1,86 @@
+"""Training batches from a stream of samples: a shuffle buffer and stacking. No Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from eisen_ray.config import TeacherConfig
+from eisen_ray.learning.step import Batch
+from eisen_ray.supervision.targets import target_labels
+
+
+class Sample(NamedTuple):
+    """One image with its supervision.
+
+    Attributes:
+        sample_id: names image and epoch.
+        image: uint8 [H, W, 3].
+        motion: uint16 [h, w].
+        segments: uint16 [h, w], the teacher's; None in round 1.
+    """
+
+    sample_id: int
+    image: np.ndarray
+    motion: np.ndarray
+    segments: np.ndarray | None
+
+
+def samples_of(columns: Iterable[dict[str, np.ndarray]]) -> Iterator[Sample]:
+    """Single samples from batches of columns, as Ray Data gives them."""
+    for batch in columns:
+        for place, sample_id in enumerate(batch["sample_id"]):
+            # Copied: a view would keep the whole block alive for as long as one sample waits in the buffer.
+            segments = batch["segments"][place].copy() if "segments" in batch else None
+            yield Sample(int(sample_id), batch["image"][place].copy(), batch["motion"][place].copy(), segments)
+
+
+def shuffled(samples: Iterable[Sample], size: int, rng: np.random.Generator) -> Iterator[Sample]:
+    """Samples in random order: each one given is drawn from a buffer of at most `size`.
+
+    Fragments come in random order already; the buffer parts the frames of one fragment, which look alike.
+    """
+    buffer: list[Sample] = []
+    for sample in samples:
+        buffer.append(sample)
+        if len(buffer) >= size:
+            yield _take(buffer, rng)
+    while buffer:
+        yield _take(buffer, rng)
+
+
+def batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
+    """Lists of `size` samples; what remains at the end is left out, so that all workers make equally many steps."""
+    batch: list[Sample] = []
+    for sample in samples:
+        batch.append(sample)
+        if len(batch) == size:
+            yield batch
+            batch = []
+
+
+def to_batch(samples: list[Sample], teacher: TeacherConfig, device: torch.device) -> Batch:
+    """Stack samples, merge motion and confident segments, and send images and labels to the device."""
+    images = torch.from_numpy(np.stack([sample.image for sample in samples])).to(device)
+    motion = _stacked([sample.motion for sample in samples])
+    segments = [sample.segments for sample in samples if sample.segments is not None]
+    labels = target_labels(
+        motion,
+        _stacked(segments) if segments else None,
+        teacher.min_region_nodes,
+        labels_outside_motion=teacher.labels_outside_motion,
+    )
+    return Batch(images.permute(0, 3, 1, 2).contiguous(), labels.to(device))
+
+
+def _stacked(maps: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(maps).astype(np.int64))
+
+
+def _take(buffer: list[Sample], rng: np.random.Generator) -> Sample:
+    place = int(rng.integers(len(buffer)))
+    buffer[place], buffer[-1] = buffer[-1], buffer[place]
+    return buffer.pop()

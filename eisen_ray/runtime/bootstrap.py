@@ -1,0 +1,61 @@
+"""A whole run from the driver's side: connect, check the plan, run the rounds, say what came out, stop cleanly."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import ray
+
+from eisen_ray.config import RunConfig
+from eisen_ray.report.tables import round_table
+from eisen_ray.runtime.cluster import capacity, check_plan, connect, describe
+from eisen_ray.runtime.layout import CONTACT_SHEET, promotion_file
+from eisen_ray.runtime.lines import table_row
+from eisen_ray.runtime.reporter import write_line
+from eisen_ray.runtime.rounds import run_rounds
+from eisen_ray.runtime.storage import Store
+
+
+class Stopped(SystemExit):
+    """The run was told to stop; everything that is done lies in storage."""
+
+
+def bootstrap(config: RunConfig) -> None:
+    """Run or continue a bootstrapping run and print its results.
+
+    Raises:
+        EisenError: something that the user can act on.
+        Stopped: after Ctrl-C or SIGTERM, with the exit code that shells expect.
+    """
+    connect()
+    _stop_on_sigterm()
+    try:
+        offered = capacity()
+        check_plan(config, offered)
+        write_line("\n".join(describe(config, offered)))
+        records = run_rounds(config, offered)
+    except KeyboardInterrupt:
+        raise _stopped(signal.SIGINT) from None
+    finally:
+        # Workers must not outlive the driver: Train's actors end with the connection.
+        ray.shutdown()
+    store = Store(config.root)
+    write_line("\n" + round_table([table_row(record) for record in records]) + "\n")
+    write_line(f"checkpoint  {store.uri(store.read_json(promotion_file(config.rounds.num_rounds))['checkpoint'])}")
+    if store.exists(CONTACT_SHEET):
+        write_line(f"pictures    {store.uri(CONTACT_SHEET)}")
+    write_line(f"curves      tensorboard --logdir {store.uri('tensorboard')}")
+
+
+def _stop_on_sigterm() -> None:
+    # After ray.init, which installs a handler of its own. Raising leaves Ray's `fit` from wherever it waits.
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise _stopped(number)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _stopped(number: int) -> Stopped:
+    write_line("\nstopped; run the same command to continue")
+    return Stopped(128 + number)

@@ -1,0 +1,134 @@
+"""From a round's reading to training samples: one row per image with its label maps. Runs in tasks; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from eisen_ray.data.index import Fragment
+from eisen_ray.data.pairs import decode_labels
+from eisen_ray.errors import DataError
+from eisen_ray.runtime.decoding import DecodeFragment, Row, stored_names
+from eisen_ray.runtime.layout import RoundWork, fragment_file, reading_file
+from eisen_ray.runtime.reading import fragment_at, pair_starts, sample_id
+from eisen_ray.runtime.storage import Store
+
+
+class ReadPosition:
+    """1:1. From `id`, a number in the list of positions, to `position` and `fragment`.
+
+    The list of fragments is read from storage once per process: rows stay small, however long the reading.
+    """
+
+    def __init__(self, work: RoundWork, positions: np.ndarray) -> None:
+        self.work = work
+        self.positions = positions
+
+    def __call__(self, row: Row) -> Row:
+        """Look the fragment up."""
+        fragments = reading_list(self.work.store, reading_file(self.work.round_number))
+        position = int(self.positions[int(row["id"])])
+        fragment = fragments[fragment_at(position, len(fragments), reading_seed(self.work))]
+        return {"position": position, "fragment": fragment, "error": ""}
+
+
+class LoadStored:
+    """1:1. From a fragment alone to `images`, `motion` and `segments`, all decoded or read from storage.
+
+    Args:
+        work: the round.
+        with_segments: off: `segments` is left to a `TeacherStage` that follows.
+    """
+
+    def __init__(self, work: RoundWork, with_segments: bool = True) -> None:
+        self.work = work
+        self.with_segments = with_segments and work.teacher is not None
+        size = (work.config.data.image_height, work.config.data.image_width)
+        self.decode = DecodeFragment(flow_size=None, image_size=size, pair_stride=work.config.data.pair_stride)
+
+    def __call__(self, row: Row) -> Row:
+        """Decode and read."""
+        row = self.decode(row)
+        if row["error"]:
+            return row
+        fragment = Fragment.from_json(row["fragment"])
+        try:
+            row["motion"] = self._labels(self.work.motion_folder, fragment)
+            if self.with_segments:
+                row["segments"] = self._labels(self.work.segments_folder, fragment)
+        except (DataError, FileNotFoundError) as error:
+            row["error"] = str(error)
+        return row
+
+    def _labels(self, folder: str, fragment: Fragment) -> np.ndarray:
+        content = self.work.store.read(fragment_file(folder, fragment.fragment_id))
+        return decode_labels(content, **stored_names(fragment, folder), size=self.work.grid).values
+
+
+class ExplodeSamples:
+    """1:m. A fragment's row to one row per image that has not been used.
+
+    Gives `sample_id` int64, `image` uint8 [H, W, 3], `motion` uint16 [h, w] and, where there is a teacher, `segments`
+    uint16 [h, w]. A fragment that failed gives none; its reason is written to `quarantine/`.
+
+    Args:
+        work: the round.
+        used: sorted ids of samples that training has used already.
+    """
+
+    def __init__(self, work: RoundWork, used: np.ndarray) -> None:
+        self.work = work
+        self.used = used
+
+    def __call__(self, row: Row) -> Iterator[Row]:
+        """Give what is unused."""
+        if row["error"]:
+            quarantine(self.work, row)
+            return
+        starts = pair_starts(Fragment.from_json(row["fragment"]).num_frames, self.work.config.data.pair_stride)
+        columns = {"image": row["images"], "motion": row["motion"]}
+        if self.work.teacher:
+            columns["segments"] = row["segments"]
+        for start, *values in zip(starts, *columns.values(), strict=True):
+            name = sample_id(int(row["position"]), start)
+            if not _contains(self.used, name):
+                yield {"sample_id": np.int64(name), **dict(zip(columns, values, strict=True))}
+
+
+class ReadSamples:
+    """1:m, in a task: `ReadPosition`, `LoadStored` and `ExplodeSamples` in one, for epochs that only read."""
+
+    def __init__(self, work: RoundWork, positions: np.ndarray, used: np.ndarray) -> None:
+        self._position = ReadPosition(work, positions)
+        self._load = LoadStored(work)
+        self._explode = ExplodeSamples(work, used)
+
+    def __call__(self, row: Row) -> Iterator[Row]:
+        """From a position to its samples."""
+        yield from self._explode(self._load(self._position(row)))
+
+
+@lru_cache(maxsize=2)
+def reading_list(store: Store, path: str) -> list[str]:
+    """The fragments of a round, as JSON, in the order that `fragment_at` counts in."""
+    return list(store.read_json(path)["fragments"])
+
+
+def reading_seed(work: RoundWork) -> int:
+    """Seed of a round's reading order."""
+    return work.config.seed * 1000 + work.round_number
+
+
+def quarantine(work: RoundWork, row: dict[str, Any]) -> None:
+    """Note a fragment that cannot be used, once."""
+    fragment = Fragment.from_json(row["fragment"])
+    note = {"fragment_id": fragment.fragment_id, "uri": fragment.clip.address, "reason": row["error"]}
+    work.store.create_json_once(f"quarantine/{fragment.fragment_id}.json", note)
+
+
+def _contains(ordered: np.ndarray, value: int) -> bool:
+    place = int(np.searchsorted(ordered, value))
+    return place < len(ordered) and bool(ordered[place] == value)

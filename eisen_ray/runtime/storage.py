@@ -1,0 +1,223 @@
+"""One storage root, a folder or an object store: atomic writes, create-once files, whole folders in and out.
+
+A file under the root is complete or absent. Locally a write goes to a temporary name and is moved; in an object store
+a PUT is atomic by itself. All truth of a run lies here, none in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.core import url_to_fs
+
+from eisen_ray.errors import StorageError
+
+
+@dataclass(frozen=True)
+class Store:
+    """Files under one root; paths are relative and use `/`. Cheap to send to other processes.
+
+    Args:
+        root: local folder, or URL that fsspec knows (s3://, memory://, ...).
+
+    Raises:
+        StorageError: from any method, when the root cannot be read or written.
+    """
+
+    root: str
+
+    @cached_property
+    def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        try:
+            filesystem, base = url_to_fs(self.root)
+        except (ValueError, ImportError, OSError) as error:
+            raise StorageError(f"Storage root {self.root!r} cannot be opened: {error}.") from error
+        return filesystem, base.rstrip("/")
+
+    def __getstate__(self) -> dict[str, str]:
+        # The opened file system stays in the process that opened it.
+        return {"root": self.root}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        object.__setattr__(self, "root", state["root"])
+
+    @property
+    def local_root(self) -> Path | None:
+        """The root as a local folder, or None for an object store."""
+        filesystem, base = self._place
+        return Path(base) if "file" in _protocols(filesystem) else None
+
+    def uri(self, path: str) -> str:
+        """The address of a file or folder, for a reader outside this class: an absolute path or a URL."""
+        local = self.local_root
+        return str(local / path) if local else f"{self.root.rstrip('/')}/{path}"
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder is there."""
+        filesystem, _ = self._place
+        # Another process may have written it since this one last looked.
+        filesystem.invalidate_cache()
+        return bool(filesystem.exists(self._full(path)))
+
+    def read(self, path: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: no such file.
+        """
+        filesystem, _ = self._place
+        try:
+            return filesystem.cat_file(self._full(path))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{self.uri(path)} does not exist.") from error
+        except OSError as error:
+            raise StorageError(f"{self.uri(path)} cannot be read: {error}.") from error
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file; whoever reads it sees the old content or the new, never a part."""
+        filesystem, _ = self._place
+        try:
+            if self.local_root:
+                os.replace(self._local_temporary(path, content), self._full(path))
+            else:
+                filesystem.pipe_file(self._full(path), content)
+        except OSError as error:
+            raise StorageError(f"{self.uri(path)} cannot be written: {error}.") from error
+
+    def create_once(self, path: str, content: bytes) -> bool:
+        """Write a file unless it exists: True for the one caller who created it, False for all others."""
+        filesystem, _ = self._place
+        try:
+            if self.local_root:
+                return self._link(self._local_temporary(path, content), self._full(path))
+            # On S3 this is a conditional PUT (If-None-Match): it holds between machines.
+            filesystem.pipe_file(self._full(path), content, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StorageError(f"{self.uri(path)} cannot be created: {error}.") from error
+        return True
+
+    def read_json(self, path: str) -> Any:
+        """A JSON file's content.
+
+        Raises:
+            FileNotFoundError: no such file.
+            StorageError: not JSON.
+        """
+        try:
+            return json.loads(self.read(path))
+        except ValueError as error:
+            raise StorageError(f"{self.uri(path)} is not JSON: {error}. Remove it to have it made again.") from error
+
+    def write_json(self, path: str, value: Any) -> None:
+        """Write a value as readable JSON."""
+        self.write(path, _json_bytes(value))
+
+    def create_json_once(self, path: str, value: Any) -> bool:
+        """`create_once` for a JSON value."""
+        return self.create_once(path, _json_bytes(value))
+
+    def files(self, path: str) -> set[str]:
+        """All files below a folder, relative to it; empty when there is no such folder."""
+        filesystem, _ = self._place
+        filesystem.invalidate_cache()
+        full = self._full(path)
+        found = filesystem.find(full) if filesystem.exists(full) else []
+        prefix = full.rstrip("/") + "/"
+        relative = {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
+        return {name for name in relative if not name.rsplit("/", 1)[-1].startswith(".")}
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all below it; nothing happens when it is not there."""
+        filesystem, _ = self._place
+        if self.exists(path):
+            filesystem.rm(self._full(path), recursive=True)
+
+    def upload(self, folder: Path, path: str) -> None:
+        """Copy a local folder's files to a folder of the store, each file atomically."""
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+            self.write(f"{path}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+
+    def download(self, path: str, folder: Path) -> Path:
+        """Copy a folder of the store into a local folder, which is returned.
+
+        Raises:
+            FileNotFoundError: the folder is empty or absent.
+        """
+        names = self.files(path)
+        if not names:
+            raise FileNotFoundError(f"{self.uri(path)} holds no files.")
+        for name in sorted(names):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.read(f"{path}/{name}"))
+        return folder
+
+    def check_writable(self) -> None:
+        """Try the root once, so that a wrong address or a missing right shows before any work is done.
+
+        Raises:
+            StorageError: it cannot be written or read back.
+        """
+        probe = f"probe-{secrets.token_hex(4)}"
+        try:
+            self.write(probe, b"probe")
+            self.delete(probe)
+        except Exception as error:
+            raise StorageError(f"Storage root {self.root!r} is not writable: {error}") from error
+
+    def _full(self, path: str) -> str:
+        return f"{self._place[1]}/{path}"
+
+    def _local_temporary(self, path: str, content: bytes) -> str:
+        target = Path(self._full(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            # Without this a power cut can leave the new name with no content behind it.
+            os.fsync(file.fileno())
+        return str(temporary)
+
+    @staticmethod
+    def _link(temporary: str, target: str) -> bool:
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+        return True
+
+
+def copy_folder(store: Store, source: str, target: str) -> None:
+    """Copy one folder of a store to another, through a local folder when it is an object store."""
+    local = store.local_root
+    if local:
+        # Copied under a temporary name and moved: the target is complete or absent.
+        temporary = local / f"{target}.{secrets.token_hex(4)}"
+        shutil.copytree(local / source, temporary)
+        shutil.rmtree(local / target, ignore_errors=True)
+        os.replace(temporary, local / target)
+        return
+    for name in sorted(store.files(source)):
+        store.write(f"{target}/{name}", store.read(f"{source}/{name}"))
+
+
+def _protocols(filesystem: fsspec.AbstractFileSystem) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()

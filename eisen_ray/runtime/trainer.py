@@ -1,0 +1,180 @@
+"""One round's training, seen from the driver: datasets that know what is used, Ray Train, and the final checkpoint."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ray.data import Dataset, ExecutionOptions
+from ray.train import (
+    Checkpoint,
+    CheckpointConfig,
+    DataConfig,
+    FailureConfig,
+    Result,
+    RunConfig,
+    ScalingConfig,
+    TrainingFailedError,
+)
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from eisen_ray.data.index import Fragment
+from eisen_ray.errors import EisenError
+from eisen_ray.runtime.datasets import stored_samples, streamed_samples
+from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, training_folder
+from eisen_ray.runtime.progress import BoardReader, Record, new_board
+from eisen_ray.runtime.reading import num_positions, pair_starts, unused_positions
+from eisen_ray.runtime.samples import reading_list, reading_seed
+from eisen_ray.runtime.student import used_samples
+from eisen_ray.runtime.worker import train_worker, worker_settings
+
+
+class TrainingError(EisenError):
+    """Training stopped, more often than `resources.max_failures` allows."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is still to be read, worked out anew at each start of the workers; called by Ray Train's controller.
+
+    The last checkpoint says which samples are used. Whether a worker, a node or the driver was lost, the next start
+    reads exactly the rest.
+
+    Attributes:
+        work: the round.
+        part: `first`, the first epoch through the pools; `stored`, everything that is read from storage.
+        streams: whether the first epoch belongs to `first`.
+        on_gpu: whether actors run on GPUs.
+    """
+
+    work: RoundWork
+    part: str
+    streams: bool
+    on_gpu: bool
+
+    def __call__(self) -> Dataset:
+        """The dataset of what is left."""
+        used = _used(self.work)
+        positions = self.positions(used)
+        if self.part == "stored":
+            return stored_samples(self.work, positions, used)
+        with_flow = not _all_stored(self.work, self.work.motion_folder)
+        return streamed_samples(self.work, positions, used, on_gpu=self.on_gpu, with_flow=with_flow)
+
+    def positions(self, used: np.ndarray) -> np.ndarray:
+        """Positions of this part that are not fully used."""
+        sizes = images_per_fragment(self.work)
+        train = self.work.config.train
+        begin, end = 0, num_positions(train.num_steps * train.batch_size, sizes)
+        if self.streams:
+            begin, end = (0, len(sizes)) if self.part == "first" else (len(sizes), end)
+        return unused_positions(begin, end, sizes, reading_seed(self.work), used)
+
+
+def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[Record], None]) -> Checkpoint:
+    """Train a round's student, or go on where an earlier attempt stopped.
+
+    Args:
+        work: the round; its reading list must be written.
+        streams: first epoch through the pools.
+        on_gpu: whether the cluster has GPUs.
+        tell: gets the workers' progress records.
+
+    Returns:
+        The checkpoint of the last step.
+
+    Raises:
+        TrainingError: workers failed more often than allowed.
+    """
+    names = ("first", "stored") if streams else ("stored",)
+    board = new_board()
+    datasets: dict[str, Any] = {name: Reading(work, name, streams, on_gpu) for name in names}
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config=worker_settings(work, names, board),
+        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+        scaling_config=scaling(work, on_gpu),
+        run_config=run_config(work),
+        datasets=datasets,
+        # In order: with one worker the same seed then gives the same batches, run after run.
+        dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True)),
+    )
+    with BoardReader(board, tell):
+        try:
+            result = trainer.fit()
+        except TrainingFailedError as error:
+            raise TrainingError(_reason(work, error)) from error
+    if result.checkpoint is None:
+        raise TrainingError(f"Training of round {work.round_number} ended without a checkpoint; run the command again.")
+    return result.checkpoint
+
+
+def scaling(work: RoundWork, on_gpu: bool) -> ScalingConfig:
+    """Workers of the student."""
+    resources = work.config.resources
+    # Whole GPUs per worker: shares cannot hold an NCCL group. A CPU worker's logical CPUs leave room for decoding.
+    share = {"GPU": resources.train_gpus, "CPU": 1.0} if on_gpu else {"CPU": resources.train_cpus}
+    return ScalingConfig(num_workers=resources.train_workers, use_gpu=on_gpu, resources_per_worker=share)
+
+
+def run_config(work: RoundWork) -> RunConfig:
+    """Where Ray Train keeps a round's checkpoints; the same name and place is what makes it resume."""
+    folder, name = training_folder(work.round_number).rsplit("/", 1)
+    return RunConfig(
+        name=name,
+        storage_path=work.store.uri(folder),
+        failure_config=FailureConfig(max_failures=work.config.resources.max_failures),
+        # Two: the one before survives while the newest is being written.
+        checkpoint_config=CheckpointConfig(num_to_keep=2),
+    )
+
+
+def images_per_fragment(work: RoundWork) -> list[int]:
+    """Images of each fragment in the round's reading list."""
+    stride = work.config.data.pair_stride
+    fragments = reading_list(work.store, reading_file(work.round_number))
+    return [len(pair_starts(Fragment.from_json(fragment).num_frames, stride)) for fragment in fragments]
+
+
+def last_checkpoint(work: RoundWork) -> Checkpoint | None:
+    """The last checkpoint that Ray Train has committed in this round, or None."""
+    place = work.store.uri(training_folder(work.round_number))
+    if not work.store.exists(f"{training_folder(work.round_number)}/checkpoint_manager_snapshot.json"):
+        return None
+    return Result.from_path(place).checkpoint
+
+
+def _reason(work: RoundWork, error: TrainingFailedError) -> str:
+    failures = getattr(error, "worker_failures", {}) or {0: error}
+    named = "; ".join(f"worker {rank}: {_innermost(failure)}" for rank, failure in sorted(failures.items()))
+    return (
+        f"Training of round {work.round_number} failed ({named}). Its checkpoints are kept: when the cause is gone, "
+        "run the same command to continue."
+    )
+
+
+def _innermost(error: BaseException) -> str:
+    # Ray wraps what a worker raised, with the remote traceback as text; the last line is the error itself.
+    inner = getattr(error, "cause", None) or error.__cause__
+    if isinstance(inner, BaseException):
+        return _innermost(inner)
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"
+
+
+def _used(work: RoundWork) -> np.ndarray:
+    checkpoint = last_checkpoint(work)
+    if checkpoint is None:
+        return np.zeros(0, np.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        return used_samples(Path(checkpoint.to_directory(folder)))
+
+
+def _all_stored(work: RoundWork, folder: str) -> bool:
+    stored = stored_fragments(work.store, folder)
+    fragments = reading_list(work.store, reading_file(work.round_number))
+    return all(Fragment.from_json(fragment).fragment_id in stored for fragment in fragments)

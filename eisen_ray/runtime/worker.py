@@ -1,0 +1,162 @@
+"""What runs in each training process: the student's loop inside Ray Train."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray.train
+import ray.train.torch
+import torch
+from torch import nn
+
+from eisen_ray.config import RunConfig
+from eisen_ray.errors import DataError
+from eisen_ray.learning.step import StepSettings, train_step
+from eisen_ray.runtime.batches import Sample, batched, samples_of, shuffled, to_batch
+from eisen_ray.runtime.layout import RoundWork, Teacher, stable_seed
+from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
+from eisen_ray.settings import from_dict, to_dict
+
+# Rows taken from the object store at a time: large enough to amortise a call, small beside the shuffle buffer.
+ROWS_PER_READ = 16
+
+
+def worker_settings(work: RoundWork, names: tuple[str, ...], board: Any = None) -> dict[str, Any]:
+    """What `train_worker` is given, in plain JSON but for the board.
+
+    Args:
+        work: the round.
+        names: datasets in the order they are read; the last one is read again while steps remain.
+        board: a `ProgressBoard`, or None.
+    """
+    return {
+        "config": to_dict(work.config),
+        "flow_identity": work.flow_identity,
+        "round_number": work.round_number,
+        "teacher": asdict(work.teacher) if work.teacher else None,
+        "datasets": list(names),
+        "board": board,
+    }
+
+
+def train_worker(settings: dict[str, Any]) -> int:
+    """Train a round's student in this process, as one of several; gives the steps done.
+
+    Starts from the last checkpoint if there is one. All workers do the same steps; each reports its part of every
+    checkpoint.
+
+    Args:
+        settings: from `worker_settings`.
+
+    Raises:
+        FloatingPointError: loss or gradient is not finite, in all workers alike.
+        DataError: the datasets hold no samples.
+    """
+    work = RoundWork(
+        config=from_dict(RunConfig, settings["config"]),
+        flow_identity=settings["flow_identity"],
+        round_number=settings["round_number"],
+        teacher=Teacher(**settings["teacher"]) if settings["teacher"] else None,
+    )
+    context = ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    device = best_device()
+    _use_threads(work.config.resources.train_threads, context.get_local_world_size())
+    student = new_student(work, device, rank, synchronised=world_size > 1 and device.type == "cuda")
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint:
+        with checkpoint.as_directory() as folder:
+            resume_student(student, Path(folder), rank)
+    model = ray.train.torch.prepare_model(student.model, move_to_device=False)
+    loop = StudentLoop(work, student, model, settings["board"], world_size)
+    if student.step < work.config.train.num_steps:
+        loop.run(_batches(work, student, settings["datasets"], rank, world_size))
+    return student.step
+
+
+class StudentLoop:
+    """Steps, and what is told and saved on the way."""
+
+    def __init__(self, work: RoundWork, student: Student, model: nn.Module, board: Any, world_size: int) -> None:
+        self.work = work
+        self.student = student
+        self.model = model
+        self.board = board
+        self.rank = ray.train.get_context().get_world_rank()
+        self.world_size = world_size
+        self._tell({"event": "started"})
+        self._last = (student.step, time.monotonic())
+
+    def run(self, batches: Iterator[list[Sample]]) -> None:
+        """Train until the last step; checkpoints on the way and at the end."""
+        train, student = self.work.config.train, self.student
+        device = student.generator.device
+        settings = StepSettings(train.loss_levels, train.clip_norm, train.precision, train.augment, self.world_size)
+        for samples in itertools.islice(batches, train.num_steps - student.step):
+            metrics: dict[str, float] = train_step(
+                self.model,
+                to_batch(samples, self.work.config.teacher, device),
+                student.optimizer,
+                student.generator,
+                settings,
+            )
+            metrics["train/learning_rate"] = float(student.scheduler.get_last_lr()[0])
+            student.scheduler.step()
+            student.step += 1
+            student.used.append(np.array([sample.sample_id for sample in samples], dtype=np.int64))
+            at_end = student.step == train.num_steps
+            if student.step % train.log_every_steps == 0 or at_end:
+                self._tell_step(metrics)
+            if student.step % train.checkpoint_every_steps == 0 or at_end:
+                self._save(metrics)
+
+    def _save(self, metrics: dict[str, float]) -> None:
+        # Every worker reports: `report` is a barrier, and each adds its used samples and random state.
+        with tempfile.TemporaryDirectory() as folder:
+            save_student(self.student, self.work, Path(folder), self.rank)
+            reported = {**metrics, "step": self.student.step, "round": self.work.round_number}
+            ray.train.report(reported, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+    def _tell_step(self, metrics: dict[str, float]) -> None:
+        step, now = self.student.step, time.monotonic()
+        images = (step - self._last[0]) * self.work.config.train.batch_size
+        rate = images / max(now - self._last[1], 1e-9)
+        self._last = (step, now)
+        self._tell({"event": "step", "metrics": {**metrics, "train/images_per_s": rate}})
+
+    def _tell(self, record: dict[str, Any]) -> None:
+        if self.rank == 0 and self.board is not None:
+            self.board.add.remote({**record, "round": self.work.round_number, "step": self.student.step})
+
+
+def _batches(work: RoundWork, student: Student, names: list[str], rank: int, world_size: int) -> Iterator[list[Sample]]:
+    """This worker's part of every batch, without end: the last dataset is read again and again."""
+    rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
+    samples = shuffled(_samples(names), work.config.train.shuffle_images, rng)
+    return batched(samples, work.config.train.batch_size // world_size)
+
+
+def _samples(names: list[str]) -> Iterator[Sample]:
+    for name in itertools.chain(names, itertools.repeat(names[-1])):
+        shard = ray.train.get_dataset_shard(name)
+        count = 0
+        for sample in samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy")):
+            count += 1
+            yield sample
+        if count == 0 and name == names[-1]:
+            raise DataError(
+                "No stored fragment could be read; the reasons are in the folder quarantine under the root."
+            )
+
+
+def _use_threads(num_threads: int, local_workers: int) -> None:
+    # Ray sets one thread per worker; on a CPU the cores would idle.
+    torch.set_num_threads(num_threads or max(1, (os.cpu_count() or 1) // local_workers))

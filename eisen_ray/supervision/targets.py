@@ -1,0 +1,120 @@
+"""The student's targets: motion and the teacher's confident segments as one label map (Section 3.2, 7.1-7.2).
+
+Training uses `target_labels` only: nodes of equal label belong together, nodes of label 0 give no row of the loss.
+Equations (7) to (11) speak of pairs of nodes; they stand below, one function each, and
+`tests/supervision/test_targets.py` proves that the label map says the same wherever the loss looks [Decision 2].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from eisen_ray.errors import DataError
+from eisen_ray.model.regions import connected_regions
+
+
+def target_labels(
+    motion: Tensor,
+    teacher: Tensor | None = None,
+    residual_min_nodes: int = 20,
+    labels_outside_motion: bool = True,
+    split_residual: bool = True,
+) -> Tensor:
+    """Overlay confident segments on motion segments.
+
+    A node takes its confident segment if it has one, else its motion segment. What the teacher leaves of a motion
+    segment is a newly found thing: each connected part of it becomes its own segment. Motion segments that the
+    teacher does not touch stay as they are.
+
+    Args:
+        motion: int64 [B, H, W], motion segments, 0 = static.
+        teacher: int64 [B, H, W], confident segments, 0 = none; None in the first round.
+        residual_min_nodes: smaller connected parts of a residual are dropped (authors: 20 px): the rim that remains
+            where a teacher's mask is a little too small is no object.
+        labels_outside_motion: off: only confident segments that touch motion are used (authors, second round).
+        split_residual: off: a residual keeps one label, however many parts it has, and nothing is dropped; exactly
+            equation (11).
+
+    Returns:
+        int64 [B, H, W], 0 = no information. Confident segments keep their ids, motion gets larger ones.
+
+    Raises:
+        DataError: shapes differ.
+    """
+    if teacher is None:
+        return motion.clone()
+    if motion.shape != teacher.shape or motion.ndim != 3:
+        raise DataError(f"Motion is {tuple(motion.shape)}, teacher {tuple(teacher.shape)}; expected [B, H, W] twice.")
+    if not labels_outside_motion:
+        teacher = torch.where(_of_touched(teacher, motion > 0), teacher, 0)
+    explained = teacher > 0
+    remaining = torch.where(explained, 0, motion)
+    offset = teacher.amax(dim=(1, 2), keepdim=True)
+    labels = torch.where(remaining > 0, remaining + offset, teacher)
+    if not split_residual:
+        return labels
+    residual = (remaining > 0) & _of_touched(motion, explained)
+    parts = connected_regions(torch.where(residual, remaining, -1), residual_min_nodes, max_regions=motion[0].numel())
+    offset = offset + motion.amax(dim=(1, 2), keepdim=True)
+    return torch.where(residual, torch.where(parts > 0, parts + offset, 0), labels)
+
+
+def _of_touched(segments: Tensor, mask: Tensor) -> Tensor:
+    """Nodes whose segment has at least one node in the mask: bool [B, H, W]; never where segments is 0."""
+    flat = segments.flatten(1)
+    touched = torch.zeros(len(flat), int(flat.max()) + 1, dtype=torch.int64, device=flat.device)
+    touched.scatter_add_(1, flat, (mask.flatten(1) & (flat > 0)).long())
+    return touched.gather(1, flat).gt(0).view_as(segments)
+
+
+def label_pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """What a label map [..., N] says of pairs: connectivity and supervised rows, bool [..., N, N] each."""
+    known = _row(labels > 0).expand(*labels.shape, labels.shape[-1])
+    return (_row(labels) == _column(labels)) & known, known
+
+
+def split_moving_from_static(connectivity: Tensor, moving: Tensor) -> Tensor:
+    """[Eq. (7)]: pairs of which exactly one end moves are not connected.
+
+    Args:
+        connectivity: bool [..., N, N], C so far.
+        moving: bool [..., N], the indicator I.
+    """
+    return connectivity & ~(_row(moving) ^ _column(moving))
+
+
+def motion_loss_mask(moving: Tensor) -> Tensor:
+    """[Eq. (8)]: bool [..., N, N], pairs of which at least one end moves."""
+    return _row(moving) | _column(moving)
+
+
+def motion_connectivity(moving: Tensor, motion_segments: Tensor) -> Tensor:
+    """[Eq. (9)]: bool [..., N, N], pairs that move in the same motion segment; all others 0, which includes (7)."""
+    same = _row(motion_segments) == _column(motion_segments)
+    return same & _row(moving) & _column(moving)
+
+
+def teacher_loss_mask(motion_segments: Tensor, teacher_segments: Tensor) -> Tensor:
+    """[Eq. (10)]: bool [..., N, N], pairs of which at least one end moves or is confidently segmented."""
+    known = motion_segments + teacher_segments > 0
+    return _row(known) | _column(known)
+
+
+def explain_away(connectivity: Tensor, teacher_segments: Tensor) -> Tensor:
+    """[Eq. (11)]: where an end is confidently segmented, the teacher decides; elsewhere motion's C of (9) stays.
+
+    Args:
+        connectivity: bool [..., N, N], from `motion_connectivity`.
+        teacher_segments: int64 [..., N].
+    """
+    confident = _row(teacher_segments) + _column(teacher_segments) > 0
+    return torch.where(confident, _row(teacher_segments) == _column(teacher_segments), connectivity)
+
+
+def _row(x: Tensor) -> Tensor:
+    return x[..., :, None]
+
+
+def _column(x: Tensor) -> Tensor:
+    return x[..., None, :]

@@ -1,0 +1,51 @@
+"""Segment pictures and video with a trained network: `python -m jobs.segment PICTURE --checkpoint runs/quickstart`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import tyro
+
+from eisen_ray.command_line import run_job
+
+
+def segment(
+    source: tyro.conf.Positional[Path],
+    /,
+    *,
+    checkpoint: Path,
+    output: Path = Path("segments"),
+    every: int = 1,
+    runs: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Segment a picture, a video, or a folder of pictures with a trained network.
+
+    A picture gives NAME_labels.png (16-bit, 0 = unassigned) and NAME_overlay.png; a video gives a folder
+    NAME_labels with one label map per frame and NAME_overlay.mp4. Pictures are resized to the size the network was
+    trained on (data.image_height, data.image_width of its config); results have the picture's own size.
+
+    Args:
+        source: Picture (jpg, png, webp, bmp), video (mp4, avi, mkv, webm, mov, gif) or folder of pictures.
+        checkpoint: Checkpoint directory, or the root of a run: then the newest promoted round is used.
+        output: Folder for the results; made if needed.
+        every: Segment every n-th frame of a video.
+        runs: Passes with different random draws; with more than one, only what they agree on stays.
+        seed: Seed of the random draws; the same for every picture.
+        device: Torch device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...
+    """
+    from eisen_ray.inference import load_segmenter, segment_source
+
+    segmenter = load_segmenter(checkpoint, num_runs=runs, seed=seed, device=device)
+    segment_source(source, output, segmenter, every=every)
+
+
+def main() -> NoReturn:
+    """The command line."""
+    run_job(lambda: tyro.cli(segment, prog="segment"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What every test gets: a quiet Ray environment, one torch thread, one small cluster for the whole session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+# Before the first import of ray, and inherited by every process that a test starts.
+os.environ.update(
+    {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",  # otherwise a token file is left in the home folder
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # halves the fixed cost of a fit()
+        "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+        "RAY_TRAIN_METRICS_ENABLED": "0",
+        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        "RAY_DEDUP_LOGS": "0",
+        "AWS_EC2_METADATA_DISABLED": "true",  # no slow search for credentials
+        "OMP_NUM_THREADS": "1",
+    }
+)
+os.environ.pop("AWS_CA_BUNDLE", None)
+
+OBJECT_STORE_BYTES = 200 * 1024**2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread() -> None:
+    """Small tensors on shared cores: more threads only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[str]:
+    """Folder with a short path: Ray's socket paths must stay below 107 bytes."""
+    folder = tempfile.mkdtemp(prefix="er", dir="/tmp")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(short_folder: str) -> Iterator[None]:
+    """One local Ray for the session: 4 logical CPUs, no dashboard, a small object store."""
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        num_gpus=0,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _temp_dir=short_folder,
+        log_to_driver=False,
+    )
+    yield
+    ray.shutdown()

@@ -1,0 +1,89 @@
+"""The same pairs in other layouts, and random inputs, for tests that compare layouts with each other and with twins."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eisen_ray.model.neighbors import Neighborhood, NeighborSampler, full_neighborhood, row_neighborhood
+
+# Grids whose sides are and are not multiples of the tile, a grid smaller than a tile, a single row.
+GRIDS = [(8, 8, 4), (7, 10, 4), (3, 5, 8), (1, 9, 4)]
+KINDS = ["full", "row", "tile", "local"]
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    """A generator for the test's own draws."""
+    return torch.Generator().manual_seed(seed)
+
+
+def random_nodes(batch: int, num_nodes: int, width: int, seed: int = 0) -> Tensor:
+    """Normal vectors [B, N, D] in double precision."""
+    return torch.randn(batch, num_nodes, width, generator=seeded(seed), dtype=torch.float64)
+
+
+def neighborhood_of(kind: str, height: int, width: int, batch: int, tile: int = 4, seed: int = 0) -> Neighborhood:
+    """All pairs, 3x3 window plus 6 far samples per row or per tile, or the window alone in tiles."""
+    if kind == "full":
+        return full_neighborhood(height, width)
+    scope = "local" if kind == "local" else "local+far"
+    sampling = "row" if kind == "row" else "tile"
+    sampler = NeighborSampler(scope=scope, window=3, num_far=6, sampling=sampling, tile_size=tile)
+    return sampler(height, width, batch, seeded(seed))
+
+
+class RowView(NamedTuple):
+    """A tiled neighbourhood seen row by row.
+
+    Attributes:
+        columns: int64 [B, N, E], node of each sample of each node, N = outside.
+        tile: int64 [N], tile of each node.
+        row: int64 [N], its row there.
+        slots: int64 [N, E], the tile's columns that exist for it.
+    """
+
+    columns: Tensor
+    tile: Tensor
+    row: Tensor
+    slots: Tensor
+
+    def take(self, values: Tensor) -> Tensor:
+        """Values [B, T, R, C] of the pairs, row by row: [B, N, E]."""
+        return values[:, self.tile, self.row].gather(-1, self.slots.expand(values.shape[0], -1, -1))
+
+    def rows(self) -> Neighborhood:
+        """The same pairs as a neighbourhood of single rows."""
+        return row_neighborhood(self.columns, self.columns.shape[1])
+
+
+def row_view(neighborhood: Neighborhood, batch: int) -> RowView:
+    """Lists every row's own pairs, by loops over tiles and rows."""
+    tiles, height = neighborhood.rows.shape
+    width = neighborhood.columns.shape[-1]
+    allowed = torch.ones(height, width, dtype=torch.bool) if neighborhood.allowed is None else neighborhood.allowed
+    where = {}
+    for t in range(tiles):
+        for r in range(height):
+            node = int(neighborhood.rows[t, r])
+            if node < neighborhood.num_nodes:
+                assert node not in where, f"node {node} owns two rows"
+                where[node] = (t, r)
+    assert sorted(where) == list(range(neighborhood.num_nodes))
+    tile, row = (torch.tensor([where[i][k] for i in sorted(where)]) for k in (0, 1))
+    slots = torch.stack([allowed[r].nonzero()[:, 0] for r in row])
+    columns = neighborhood.columns.expand(batch, -1, -1)[:, tile].gather(-1, slots.expand(batch, -1, -1))
+    return RowView(columns, tile, row, slots)
+
+
+def as_numpy(values: Tensor) -> np.ndarray:
+    """Detached copy for the twins."""
+    return values.detach().cpu().numpy()
+
+
+def assert_close(actual: Tensor | np.ndarray, expected: Tensor | np.ndarray, tolerance: float = 1e-10) -> None:
+    """Largest absolute difference."""
+    actual, expected = (as_numpy(x) if isinstance(x, Tensor) else np.asarray(x) for x in (actual, expected))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance)

@@ -1,0 +1,126 @@
+"""The network as a whole: sizes, levels, grouping of perfect affinities, determinism."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from eisen_ray.errors import ConfigError
+from eisen_ray.model.affinity import AffinityHead, affinity_logits, row_max_affinity
+from eisen_ray.model.competition import Competition
+from eisen_ray.model.eisen import Eisen, Grouping
+from eisen_ray.model.kprop import KProp
+from eisen_ray.model.neighbors import NeighborSampler
+from eisen_ray.model.small_backbone import SmallBackbone
+from tests.golden_cases import load, same_partition
+from tests.layouts import as_numpy, assert_close, seeded
+
+
+def small_model(scope: str = "local+far") -> Eisen:
+    torch.manual_seed(0)
+    backbone = SmallBackbone()
+    grouping = Grouping(KProp(5), Competition(8), min_region_nodes=4)
+    sampler = NeighborSampler(scope=scope, window=5, num_far=16, tile_size=4)
+    return Eisen(backbone, AffinityHead(backbone.out_channels, 16), sampler, grouping).eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> Eisen:
+    return small_model()
+
+
+def images(batch: int = 2, height: int = 32, width: int = 48, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, 256, (batch, 3, height, width), generator=seeded(seed), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (33, 47), (50, 36)])
+def test_segments_have_a_quarter_of_the_image_size(model: Eisen, height: int, width: int) -> None:
+    segments = model.segment(images(2, height, width), seeded())
+    assert segments.shape == (2, -(-height // 4), -(-width // 4))
+    assert segments.dtype == torch.int64
+    assert segments.min() >= 0
+
+
+def test_equal_generators_give_equal_segments(model: Eisen) -> None:
+    torch.manual_seed(1)
+    one = model.segment(images(), seeded(3))
+    torch.manual_seed(2)
+    assert torch.equal(one, model.segment(images(), seeded(3)))
+
+
+def test_bytes_and_floats_of_the_same_values_agree(model: Eisen) -> None:
+    one, other = model.embed(images()), model.embed(images().float())
+    assert_close(one[0], other[0], 0)
+
+
+def test_training_levels_are_plain_subsampling_with_fresh_samples(model: Eisen) -> None:
+    levels = model(images(), seeded(), num_levels=3)
+    query, key, (height, width) = model.embed(images())
+    for level, stride in zip(levels, (1, 2, 4), strict=True):
+        thin = [nodes.unflatten(1, (height, width))[:, ::stride, ::stride].flatten(1, 2) for nodes in (query, key)]
+        assert level.stride == stride
+        assert_close(level.logits, affinity_logits(*thin, level.neighborhood), 1e-5)
+    assert not torch.equal(levels[0].neighborhood.columns, model(images(), seeded(1))[0].neighborhood.columns)
+
+
+@pytest.mark.parametrize(("plane", "stride"), [("ds_stride2", 2), ("ds_stride4", 4)])
+def test_subsampling_takes_the_top_left_of_each_cell_as_in_case_03(plane: str, stride: int) -> None:
+    case = load("03")
+    np.testing.assert_array_equal(case["ds_in"][..., ::stride, ::stride], case[plane])
+
+
+def test_every_parameter_gets_a_gradient(model: Eisen) -> None:
+    model.zero_grad()
+    sum(level.logits.square().sum() for level in model(images(), seeded(), num_levels=2)).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+    model.zero_grad()
+
+
+def test_autocast_leaves_logits_in_full_precision(model: Eisen) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        levels = model(images(), seeded())
+    assert levels[0].logits.dtype == torch.float32
+
+
+def test_runs_differ_in_their_draws_but_share_affinities(model: Eisen) -> None:
+    runs = model.segment_runs(images(), seeded(), num_runs=3)
+    assert runs.shape == (3, 2, 8, 12)
+    again = model.segment_runs(images(), seeded(), num_runs=3)
+    assert torch.equal(runs, again)
+
+
+def test_segmenting_needs_no_gradient(model: Eisen) -> None:
+    affinity, _, _ = model.affinities(images(), seeded())
+    assert not affinity.requires_grad
+
+
+def ellipses(height: int, width: int) -> torch.Tensor:
+    """Background 0 and three objects: int64 [H, W]."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    scene = torch.zeros(height, width, dtype=torch.long)
+    for name, (top, left, high, wide) in enumerate([(6, 7, 5, 5), (16, 10, 4, 7), (10, 21, 7, 5)], start=1):
+        scene[((y - top) / high) ** 2 + ((x - left) / wide) ** 2 <= 1] = name
+    return scene
+
+
+@pytest.mark.parametrize("readout", ["competition", "argmax"])
+@pytest.mark.parametrize(("scope", "sampling"), [("full", "tile"), ("local+far", "tile"), ("local+far", "row")])
+def test_perfect_affinities_give_back_the_objects(scope: str, sampling: str, readout: str) -> None:
+    scene = ellipses(24, 28)
+    label = torch.nn.functional.one_hot(scene.flatten(), 4).float()[None] * 40**0.5
+    pairs = NeighborSampler(scope, window=7, num_far=60, sampling=sampling, tile_size=8)(24, 28, 1, seeded())
+    affinity = row_max_affinity(affinity_logits(label, label, pairs), pairs)
+    grouping = Grouping(KProp(), Competition(), readout, min_region_nodes=5)
+    segments = grouping(affinity, pairs, 24, 28, seeded(1))[0]
+    if readout == "competition":
+        assert same_partition(as_numpy(segments), as_numpy(scene))
+    else:
+        assert segments.max() >= 4
+
+
+def test_an_empty_plateau_is_refused() -> None:
+    with pytest.raises(ConfigError):
+        Grouping(KProp(), Competition(), plateau_width=0)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from eisen_ray.config import TeacherConfig
+from eisen_ray.runtime.batches import Sample, batched, samples_of, shuffled, to_batch
+
+
+def sample(number: int, segments: np.ndarray | None = None) -> Sample:
+    image = np.full((8, 8, 3), number, np.uint8)
+    motion = np.zeros((2, 2), np.uint16)
+    motion[0, 0] = number
+    return Sample(number, image, motion, segments)
+
+
+def test_samples_come_out_of_columns_one_by_one() -> None:
+    columns = {
+        "sample_id": np.array([5, 6]),
+        "image": np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3),
+        "motion": np.ones((2, 1, 1), np.uint16),
+    }
+    found = list(samples_of([columns]))
+    assert [one.sample_id for one in found] == [5, 6]
+    assert np.array_equal(found[1].image, columns["image"][1])
+    assert found[0].segments is None
+    assert not np.shares_memory(found[0].image, columns["image"])
+
+
+def test_shuffling_loses_and_doubles_nothing() -> None:
+    numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0))]
+    assert sorted(numbers) == list(range(50))
+    assert numbers != list(range(50))
+
+
+def test_shuffling_looks_no_further_than_its_buffer() -> None:
+    numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0))]
+    assert all(number < place + 16 for place, number in enumerate(numbers))
+
+
+def test_buffer_of_one_keeps_the_order() -> None:
+    assert [one.sample_id for one in shuffled(map(sample, range(9)), 1, np.random.default_rng(0))] == list(range(9))
+
+
+def test_equal_seeds_shuffle_alike() -> None:
+    first, second = (
+        [one.sample_id for one in shuffled(map(sample, range(20)), 8, np.random.default_rng(3))] for _ in range(2)
+    )
+    assert first == second
+
+
+def test_batches_are_full_or_left_out() -> None:
+    assert [[one.sample_id for one in batch] for batch in batched(map(sample, range(7)), 3)] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_batch_has_the_networks_layout() -> None:
+    batch = to_batch([sample(1), sample(2)], TeacherConfig(), torch.device("cpu"))
+    assert batch.images.shape == (2, 3, 8, 8)
+    assert batch.images.dtype == torch.uint8
+    assert batch.labels.shape == (2, 2, 2)
+    assert batch.labels.dtype == torch.int64
+    assert batch.labels[:, 0, 0].tolist() == [1, 2]
+
+
+def test_teacher_overrides_motion() -> None:
+    segments = np.array([[3, 3], [0, 0]], np.uint16)
+    batch = to_batch([sample(1, segments)], TeacherConfig(), torch.device("cpu"))
+    assert batch.labels[0].tolist() == [[3, 3], [0, 0]]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+
+from eisen_ray.runtime.reading import fragment_at, num_positions, pair_starts, sample_id, unused_positions
+
+SIZES = [3, 2, 4, 1]
+
+
+def ids_of(positions: range | np.ndarray, seed: int = 0) -> list[int]:
+    return [
+        sample_id(int(position), frame)
+        for position in positions
+        for frame in range(SIZES[fragment_at(int(position), len(SIZES), seed)])
+    ]
+
+
+def test_pair_starts_leave_out_the_last_frame() -> None:
+    assert list(pair_starts(8, 1)) == [0, 1, 2, 3, 4, 5, 6]
+    assert list(pair_starts(8, 3)) == [0, 3, 6]
+    assert list(pair_starts(2, 5)) == [0]
+
+
+def test_every_epoch_reads_every_fragment_once() -> None:
+    for epoch in range(3):
+        read = [fragment_at(epoch * 7 + place, 7, seed=1) for place in range(7)]
+        assert sorted(read) == list(range(7))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return [fragment_at(epoch * 50 + place, 50, seed) for place in range(50)]
+
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+
+
+def test_sample_ids_never_meet() -> None:
+    ids = ids_of(range(12))
+    assert len(set(ids)) == len(ids) == 3 * sum(SIZES)
+
+
+def test_positions_cover_the_images_with_an_epoch_to_spare() -> None:
+    assert num_positions(10, SIZES) == 2 * 4
+    assert num_positions(11, SIZES) == 3 * 4
+    assert num_positions(95, SIZES) == 11 * 4
+
+
+def test_nothing_used_leaves_everything() -> None:
+    assert unused_positions(2, 9, SIZES, 0, np.zeros(0, np.int64)).tolist() == list(range(2, 9))
+
+
+def test_only_fully_used_positions_are_left_out() -> None:
+    used = np.array(ids_of(range(3)) + ids_of(range(5, 6))[:-1], dtype=np.int64)
+    left = unused_positions(0, 8, SIZES, 0, used).tolist()
+    partly = SIZES[fragment_at(5, 4, 0)] > 1
+    assert left == [3, 4, 5, 6, 7] if partly else [3, 4, 6, 7]
+
+
+def test_used_and_unused_make_up_the_whole_reading() -> None:
+    rng = np.random.default_rng(0)
+    everything = ids_of(range(12))
+    used = np.sort(rng.choice(everything, 17, replace=False))
+    left = [name for name in ids_of(unused_positions(0, 12, SIZES, 0, used)) if name not in set(used.tolist())]
+    assert sorted([*used.tolist(), *left]) == sorted(everything)

@@ -1,0 +1,164 @@
+"""Flow: shapes, units, the classical estimator, the fallback, and the official weights' errors on real pairs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from eisen_ray.errors import DataError, WeightsError
+from eisen_ray.supervision import raft_weights
+from eisen_ray.supervision.flow import DisFlow, FlowEstimator, RaftFlow, load_flow, load_raft
+from tests.shared import SHARED, needs_shared
+
+WEIGHTS = "data/weights/raft-small/raft-small.pth"
+
+
+@pytest.fixture(scope="module")
+def raft() -> RaftFlow:
+    torch.manual_seed(0)
+    return RaftFlow("small", num_updates=2)
+
+
+def textured_pair(u: int, v: int, size: int = 160) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two uint8 frames [1, 3, size, size]: the second shows the first moved by u px right and v px down."""
+    noise = np.random.default_rng(0).integers(0, 256, (size + 64, size + 64, 3), dtype=np.uint8)
+    scene = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    scene = cv2.normalize(scene, None, 0, 255, cv2.NORM_MINMAX)
+    views = [scene[32 - y : 32 - y + size, 32 - x : 32 - x + size] for x, y in ((0, 0), (u, v))]
+    first, second = (torch.from_numpy(np.ascontiguousarray(view)).permute(2, 0, 1)[None] for view in views)
+    return first, second
+
+
+def test_both_estimators_are_flow_estimators(raft: RaftFlow) -> None:
+    assert isinstance(raft, FlowEstimator)
+    assert isinstance(DisFlow(), FlowEstimator)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (131, 140)])
+def test_raft_keeps_the_input_size(raft: RaftFlow, size: tuple[int, int]) -> None:
+    frame = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
+    flow = raft(frame, frame.flip(0))
+    assert flow.shape == (2, 2, *size)
+    assert flow.dtype == torch.float32
+    assert not flow.is_inference()
+    assert torch.equal(flow, raft(frame, frame.flip(0)))
+
+
+def test_raft_stays_frozen(raft: RaftFlow) -> None:
+    raft.train()
+    assert not any(module.training for module in raft.modules())
+    assert not any(parameter.requires_grad for parameter in raft.parameters())
+
+
+def test_identity_names_what_shapes_the_flow() -> None:
+    one, other = RaftFlow("small", 4), RaftFlow("small", 5)
+    assert one.identity != other.identity
+    assert RaftFlow("small", 4, torch.bfloat16).identity != one.identity
+    assert "opencv" in DisFlow().identity
+
+
+@pytest.mark.parametrize("u", [-3, 0, 4])
+def test_dis_finds_a_shift(u: int) -> None:
+    flow = DisFlow()(*textured_pair(u, 2))[0, :, 20:-20, 20:-20]
+    assert abs(float(flow[0].median()) - u) < 0.2
+    assert abs(float(flow[1].median()) - 2) < 0.2
+
+
+def test_dis_takes_a_batch() -> None:
+    first, second = textured_pair(2, 0)
+    both = DisFlow()(torch.cat([first, second]), torch.cat([second, first]))
+    assert torch.equal(both[:1], DisFlow()(first, second))
+    assert both.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("frame", "next_frame"),
+    [
+        (torch.zeros(1, 3, 128, 128), torch.zeros(1, 3, 128, 128)),
+        (torch.zeros(1, 3, 128, 128, dtype=torch.uint8), torch.zeros(1, 3, 128, 136, dtype=torch.uint8)),
+        (torch.zeros(1, 1, 128, 128, dtype=torch.uint8), torch.zeros(1, 1, 128, 128, dtype=torch.uint8)),
+    ],
+)
+def test_refuses_frames_it_cannot_use(raft: RaftFlow, frame: torch.Tensor, next_frame: torch.Tensor) -> None:
+    for estimator in (raft, DisFlow()):
+        with pytest.raises(DataError, match="expected"):
+            estimator(frame, next_frame)
+
+
+def test_raft_refuses_small_frames(raft: RaftFlow) -> None:
+    small = torch.zeros(1, 3, 64, 128, dtype=torch.uint8)
+    with pytest.raises(DataError, match="at least 128x128"):
+        raft(small, small)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.delenv(raft_weights.WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.setattr(type(raft_weights.DOWNLOADS["small"]), "get_state_dict", refuse)
+    monkeypatch.setattr(type(raft_weights.DOWNLOADS["large"]), "get_state_dict", refuse)
+
+
+@pytest.mark.parametrize("estimator", ["raft-large", "raft-small"])
+def test_without_network_raft_says_what_to_do(no_network: None, estimator: str) -> None:
+    with pytest.raises(WeightsError, match=r"no route to host.*EISEN_RAFT_WEIGHTS"):
+        load_flow(estimator)
+
+
+def test_without_network_the_fallback_says_so_in_one_line(no_network: None, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert isinstance(load_flow("raft-small", fallback=True), DisFlow)
+    (record,) = caplog.records
+    assert "DIS" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_the_fallback_does_not_hide_wrong_weights(no_network: None, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="Cannot open"):
+        load_flow("raft-small", weights=str(tmp_path / "absent.pth"), fallback=True)
+
+
+def read_flo(path: Path) -> np.ndarray:
+    """The .flo format: magic, int32 width and height, float32 u and v interleaved."""
+    content = path.read_bytes()
+    width, height = np.frombuffer(content, np.int32, 2, 4)
+    return np.frombuffer(content, np.float32, offset=12).reshape(height, width, 2)
+
+
+def read_image(path: Path) -> torch.Tensor:
+    return torch.from_numpy(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)).permute(2, 0, 1)[None]
+
+
+def end_point_error(estimator: FlowEstimator, first: Path, second: Path, truth: Path) -> float:
+    flow = estimator(read_image(first), read_image(second))[0].permute(1, 2, 0).numpy()
+    return float(np.linalg.norm(flow - read_flo(truth), axis=-1).mean())
+
+
+@needs_shared(WEIGHTS)
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [pytest.param(0, 2.731, marks=pytest.mark.slow), (1, 0.967), pytest.param(2, 1.172, marks=pytest.mark.slow)],
+)
+def test_official_weights_on_flying_chairs(number: int, expected: float) -> None:
+    chairs = SHARED / "data/flow/flyingchairs_examples"
+    paths = [chairs / f"{number:07}-{part}" for part in ("img0.ppm", "img1.ppm", "gt.flo")]
+    error = end_point_error(load_raft("small", str(SHARED / WEIGHTS), num_updates=24), *paths)
+    assert error == pytest.approx(expected, rel=0.02)
+
+
+@needs_shared(WEIGHTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["clean", "final"])
+def test_official_weights_on_sintel(kind: str) -> None:
+    sintel = SHARED / "data/flow/sintel/training"
+    frames = [sintel / kind / f"alley_1/frame_000{number}.png" for number in (2, 3)]
+    raft = load_raft("small", str(SHARED / WEIGHTS), num_updates=32)
+    error = end_point_error(raft, *frames, sintel / "flow/alley_1/frame_0002.flo")
+    assert error == pytest.approx(0.274, rel=0.02)
