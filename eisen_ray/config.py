@@ -1,7 +1,4 @@
-"""Every knob of a run: frozen dataclasses with range checks; `eisen_ray.settings` saves and compares them.
-
-Imports neither torch nor Ray, so that `--help` answers at once; `eisen_ray.build` unpacks them for the modules.
-"""
+"""Every knob of a run: frozen dataclasses with range checks. Imports neither torch nor Ray: `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -171,12 +168,14 @@ class TeacherConfig:
     """Confident segments smaller than this are dropped, nodes."""
     max_area: float = 1.0
     """Confident segments that cover more than this share of the image are dropped."""
-    labels_outside_motion: bool = True
-    """Use teacher segments also where nothing moves (eq. (10)); off: only those that touch motion."""
+    min_moving_share: float = 0.0
+    """Use only confident segments of which at least this share moves; 0: all of them (eq. (10))."""
+    heal_rims: bool = False
+    """Add thin leftovers of an explained motion to the segment that explains it, instead of dropping them."""
 
     def __post_init__(self) -> None:
         at_least(self, num_runs=1, num_iterations=1, min_region_nodes=0)
-        within(self, agreement="(0, 1]", max_area="(0, 1]")
+        within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def quickstart() -> RunConfig:
         motion=MotionConfig(threshold_px=1.0, min_area=0.01, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
-        teacher=TeacherConfig(num_runs=3, num_iterations=15, min_region_nodes=8, max_area=0.3),
+        teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, min_moving_share=0.5, heal_rims=True),
         train=TrainConfig(
             num_steps=1000,
             learning_rate=1e-3,

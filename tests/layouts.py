@@ -25,6 +25,17 @@ def random_nodes(batch: int, num_nodes: int, width: int, seed: int = 0) -> Tenso
     return torch.randn(batch, num_nodes, width, generator=seeded(seed), dtype=torch.float64)
 
 
+def random_plateau(batch: int, height: int, width: int, channels: int, seed: int = 0) -> Tensor:
+    """Noisy plateaus: a few one-hot regions plus noise, unit vectors, double precision [B, H, W, Q]."""
+    generator = seeded(seed)
+    centres = torch.rand(batch, channels - 1, 2, generator=generator)
+    grid = torch.stack(torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij"), -1)
+    nearest = (grid[None, :, :, None] - centres[:, None, None]).norm(dim=-1).argmin(-1)
+    noise = torch.rand(batch, height, width, channels, generator=generator)
+    plateau = torch.nn.functional.one_hot(nearest, channels) + 0.5 * noise
+    return torch.nn.functional.normalize(plateau.double(), dim=-1)
+
+
 def neighborhood_of(kind: str, height: int, width: int, batch: int, tile: int = 4, seed: int = 0) -> Neighborhood:
     """All pairs, 3x3 window plus 6 far samples per row or per tile, or the window alone in tiles."""
     if kind == "full":

@@ -84,8 +84,8 @@ def test_case_14_first_release(name: str) -> None:
         states = twin.kprop(graph, case["h0"][b].astype(float), case["activated"][b], rules)
         first = states[0]
         if (name, b) == ("project", 1):
-            # The start node inhibits itself and projects itself out: what is left is float32 rounding noise, blown up by
-            # the norm's floor. Take that node from the recording and go on from there.
+            # The start node inhibits itself and projects itself out: what is left is float32 rounding noise, blown up
+            # by the norm's floor. Take that node from the recording and go on from there.
             (start,) = np.flatnonzero(case["activated"][b])
             first[start] = case["project_iter1"][b][start]
             later = twin.kprop(graph, first, np.ones(48), rules._replace(num_iterations=39))
@@ -145,7 +145,9 @@ def test_case_07_release_competition_replayed(name: str) -> None:
     close(np.array(outcome.weights), case["sampling_weights"][:, 0])
 
 
-@pytest.mark.parametrize(("source", "result", "min_nodes"), [("a", "a_min20", 20), ("a", "a_min5", 5), ("b", "b_min20", 20)])
+@pytest.mark.parametrize(
+    ("source", "result", "min_nodes"), [("a", "a_min20", 20), ("a", "a_min5", 5), ("b", "b_min20", 20)]
+)
 def test_case_08_regions(source: str, result: str, min_nodes: int) -> None:
     case = load("08")
     assert same_partition(twin.connected_regions(case[f"in_{source}"], min_nodes), case[f"out_{result}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import torch
 
 from eisen_ray.config import TeacherConfig
 from eisen_ray.learning.step import Batch
+from eisen_ray.runtime.reading import epoch_of
 from eisen_ray.supervision.targets import target_labels
 
 
@@ -38,18 +40,21 @@ def samples_of(columns: Iterable[dict[str, np.ndarray]]) -> Iterator[Sample]:
             yield Sample(int(sample_id), batch["image"][place].copy(), batch["motion"][place].copy(), segments)
 
 
-def shuffled(samples: Iterable[Sample], size: int, rng: np.random.Generator) -> Iterator[Sample]:
-    """Samples in random order: each one given is drawn from a buffer of at most `size`.
+def shuffled(
+    samples: Iterable[Sample], size: int, rng: np.random.Generator, fragments_per_epoch: int
+) -> Iterator[Sample]:
+    """Samples in random order, epoch after epoch: each one given is drawn from a buffer of at most `size`.
 
     Fragments come in random order already; the buffer parts the frames of one fragment, which look alike.
     """
-    buffer: list[Sample] = []
-    for sample in samples:
-        buffer.append(sample)
-        if len(buffer) >= size:
+    for _, epoch in itertools.groupby(samples, lambda sample: epoch_of(sample.sample_id, fragments_per_epoch)):
+        buffer: list[Sample] = []
+        for sample in epoch:
+            buffer.append(sample)
+            if len(buffer) >= size:
+                yield _take(buffer, rng)
+        while buffer:
             yield _take(buffer, rng)
-    while buffer:
-        yield _take(buffer, rng)
 
 
 def batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
@@ -71,7 +76,8 @@ def to_batch(samples: list[Sample], teacher: TeacherConfig, device: torch.device
         motion,
         _stacked(segments) if segments else None,
         teacher.min_region_nodes,
-        labels_outside_motion=teacher.labels_outside_motion,
+        min_moving_share=teacher.min_moving_share,
+        heal_rims=teacher.heal_rims,
     )
     return Batch(images.permute(0, 3, 1, 2).contiguous(), labels.to(device))
 

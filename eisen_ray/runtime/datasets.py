@@ -20,6 +20,8 @@ from eisen_ray.runtime.stages import FlowStage, TeacherStage
 # Two fragments (some MB of frames) in a block: a block is what is retried and what waits between stages; small ones
 # keep all actors busy to the end; each costs some 10 ms of scheduling.
 FRAGMENTS_PER_BLOCK = 2
+# With few fragments each is a block of its own, so that a short pass too is spread over all CPUs.
+MIN_BLOCKS = 32
 # No more tasks than this in one dataset: the scheduler's own memory grows with them.
 MAX_BLOCKS = 20_000
 
@@ -140,4 +142,5 @@ def _positions(positions: np.ndarray) -> Dataset:
 
 
 def _num_blocks(num_rows: int) -> int:
-    return max(1, min(MAX_BLOCKS, -(-num_rows // FRAGMENTS_PER_BLOCK)))
+    wanted = max(-(-num_rows // FRAGMENTS_PER_BLOCK), min(num_rows, MIN_BLOCKS))
+    return max(1, min(MAX_BLOCKS, wanted))

@@ -73,7 +73,8 @@ class RoundWork:
     @property
     def segments_folder(self) -> str:
         """Stored confident segments of this round's teacher."""
-        teacher = {key: value for key, value in to_dict(self.config.teacher).items() if key != "labels_outside_motion"}
+        overlay = ("min_moving_share", "heal_rims")  # how segments are used, not how they are made
+        teacher = {key: value for key, value in to_dict(self.config.teacher).items() if key not in overlay}
         weights = self.teacher.sha256 if self.teacher else ""
         return "segments/" + digest(
             _STORED_VERSION,

@@ -25,6 +25,11 @@ def sample_id(position: int, frame: int) -> int:
     return position * MAX_FRAGMENT_FRAMES + frame
 
 
+def epoch_of(name: int, num_fragments: int) -> int:
+    """The epoch of a sample id."""
+    return name // MAX_FRAGMENT_FRAMES // num_fragments
+
+
 @lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, num_fragments: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_fragments)

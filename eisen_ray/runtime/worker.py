@@ -21,7 +21,8 @@ from eisen_ray.config import RunConfig
 from eisen_ray.errors import DataError
 from eisen_ray.learning.step import StepSettings, train_step
 from eisen_ray.runtime.batches import Sample, batched, samples_of, shuffled, to_batch
-from eisen_ray.runtime.layout import RoundWork, Teacher, stable_seed
+from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
+from eisen_ray.runtime.samples import reading_list
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
 from eisen_ray.settings import from_dict, to_dict
 
@@ -140,7 +141,8 @@ class StudentLoop:
 def _batches(work: RoundWork, student: Student, names: list[str], rank: int, world_size: int) -> Iterator[list[Sample]]:
     """This worker's part of every batch, without end: the last dataset is read again and again."""
     rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
-    samples = shuffled(_samples(names), work.config.train.shuffle_images, rng)
+    num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
+    samples = shuffled(_samples(names), work.config.train.shuffle_images, rng, num_fragments)
     return batched(samples, work.config.train.batch_size // world_size)
 
 

@@ -18,8 +18,9 @@ def target_labels(
     motion: Tensor,
     teacher: Tensor | None = None,
     residual_min_nodes: int = 20,
-    labels_outside_motion: bool = True,
+    min_moving_share: float = 0.0,
     split_residual: bool = True,
+    heal_rims: bool = False,
 ) -> Tensor:
     """Overlay confident segments on motion segments.
 
@@ -32,9 +33,12 @@ def target_labels(
         teacher: int64 [B, H, W], confident segments, 0 = none; None in the first round.
         residual_min_nodes: smaller connected parts of a residual are dropped (authors: 20 px): the rim that remains
             where a teacher's mask is a little too small is no object.
-        labels_outside_motion: off: only confident segments that touch motion are used (authors, second round).
+        min_moving_share: only confident segments of which at least this share moves are used; 0 = all of them, also
+            where nothing moves (equation (10)). The authors' second round used those that touch motion.
         split_residual: off: a residual keeps one label, however many parts it has, and nothing is dropped; exactly
             equation (11).
+        heal_rims: what is dropped of a residual, and parts nowhere 3 nodes thick, go to the confident segment that
+            explains most of the same motion, instead of to nothing [Decision 10].
 
     Returns:
         int64 [B, H, W], 0 = no information. Confident segments keep their ids, motion gets larger ones.
@@ -46,26 +50,50 @@ def target_labels(
         return motion.clone()
     if motion.shape != teacher.shape or motion.ndim != 3:
         raise DataError(f"Motion is {tuple(motion.shape)}, teacher {tuple(teacher.shape)}; expected [B, H, W] twice.")
-    if not labels_outside_motion:
-        teacher = torch.where(_of_touched(teacher, motion > 0), teacher, 0)
+    if min_moving_share > 0:
+        teacher = torch.where(_share(teacher, motion > 0) >= min_moving_share, teacher, 0)
     explained = teacher > 0
     remaining = torch.where(explained, 0, motion)
     offset = teacher.amax(dim=(1, 2), keepdim=True)
     labels = torch.where(remaining > 0, remaining + offset, teacher)
     if not split_residual:
         return labels
-    residual = (remaining > 0) & _of_touched(motion, explained)
+    residual = (remaining > 0) & (_share(motion, explained) > 0)
     parts = connected_regions(torch.where(residual, remaining, -1), residual_min_nodes, max_regions=motion[0].numel())
+    rest = torch.zeros_like(motion)
+    if heal_rims:
+        parts = torch.where(_share(parts, _cores(parts > 0)) > 0, parts, 0)
+        rest = _explainer(motion, teacher)
     offset = offset + motion.amax(dim=(1, 2), keepdim=True)
-    return torch.where(residual, torch.where(parts > 0, parts + offset, 0), labels)
+    return torch.where(residual, torch.where(parts > 0, parts + offset, rest), labels)
 
 
-def _of_touched(segments: Tensor, mask: Tensor) -> Tensor:
-    """Nodes whose segment has at least one node in the mask: bool [B, H, W]; never where segments is 0."""
+def _share(segments: Tensor, mask: Tensor) -> Tensor:
+    """Share of each node's segment that lies in the mask: float [B, H, W]; 0 where segments is 0."""
     flat = segments.flatten(1)
-    touched = torch.zeros(len(flat), int(flat.max()) + 1, dtype=torch.int64, device=flat.device)
-    touched.scatter_add_(1, flat, (mask.flatten(1) & (flat > 0)).long())
-    return touched.gather(1, flat).gt(0).view_as(segments)
+    size, inside = torch.zeros(2, len(flat), int(flat.max()) + 1, device=flat.device)
+    size.scatter_add_(1, flat, torch.ones_like(flat, dtype=size.dtype))
+    inside.scatter_add_(1, flat, mask.flatten(1).to(size.dtype))
+    share = inside / size.clamp(min=1)
+    share[:, 0] = 0
+    return share.gather(1, flat).view(segments.shape)
+
+
+def _cores(mask: Tensor) -> Tensor:
+    """Nodes of a mask [B, H, W] whose 3x3 neighbourhood lies in it."""
+    outside = torch.nn.functional.pad((~mask).float(), (1, 1, 1, 1), value=1.0)
+    return torch.nn.functional.max_pool2d(outside[:, None], 3, stride=1)[:, 0] == 0
+
+
+def _explainer(motion: Tensor, teacher: Tensor) -> Tensor:
+    """For each node, the confident segment that covers most of the node's motion segment: int64 [B, H, W]."""
+    num_motion, num_teacher = int(motion.max()) + 1, int(teacher.max()) + 1
+    pair = (motion * num_teacher + teacher).flatten(1)
+    overlap = torch.zeros(len(pair), num_motion * num_teacher, device=pair.device)
+    overlap.scatter_add_(1, pair, torch.ones_like(pair, dtype=overlap.dtype))
+    overlap = overlap.view(-1, num_motion, num_teacher)
+    overlap[:, :, 0] = 0  # no segment explains nothing
+    return overlap.argmax(dim=-1).gather(1, motion.flatten(1)).view(motion.shape)
 
 
 def label_pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

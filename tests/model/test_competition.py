@@ -12,8 +12,7 @@ from eisen_ray.model.object_masks import CompetitionResult, RandomDraws, object_
 from eisen_ray.model.release_rule import distance_weighted_vectors, edge_strength, read_bilinear
 from tests import reference_competition as twin
 from tests.golden_cases import load
-from tests.layouts import as_numpy, assert_close, seeded
-from tests.model.test_object_masks import random_plateau
+from tests.layouts import as_numpy, assert_close, random_plateau, seeded
 
 
 class RecordedDraws:

@@ -89,10 +89,11 @@ def test_eq02_eq03_eq04_match_their_twins(rules: twin.Rules, kind: str) -> None:
             assert_close(state[b], same)
 
 
-def test_eq02_eq03_eq04_gradient_is_right() -> None:
-    neighborhood = neighborhood_of("tile", 3, 3, 1, tile=2)
-    affinity, plateau, active = random_problem(neighborhood, 1, width=2)
-    kprop = KProp(num_iterations=2, threshold=0.5, epsilon=1e-2)  # away from the corner of the ReLU
+@pytest.mark.parametrize("inhibition", ["subtract", "project"])
+def test_eq02_eq03_eq04_gradient_is_right(inhibition: str) -> None:
+    neighborhood = row_neighborhood(torch.tensor([[[0, 1, 1], [1, 2, 3], [2, 0, 3]]]), 3)
+    affinity, plateau, active = random_problem(neighborhood, 1, width=3)
+    kprop = KProp(num_iterations=2, threshold=0.3, inhibition=inhibition, epsilon=1e-2)  # off the corner of the ReLU
     inputs = affinity.requires_grad_(), plateau.requires_grad_()
     assert torch.autograd.gradcheck(lambda a, h: kprop(a, neighborhood, h, active), inputs, eps=1e-7, atol=1e-4)
 
@@ -201,7 +202,8 @@ def test_normalisers_never_fall_below_one() -> None:
     columns = torch.tensor([[[1], [1]]])
     affinity = torch.tensor([0.8, 0.0], dtype=torch.float64).view(1, 2, 1, 1)
     plateau = torch.eye(2, dtype=torch.float64)[None]
-    out = KProp(1, 0.7, start="all", inhibit=False)(affinity, row_neighborhood(columns, 2), plateau, torch.ones(1, 2).bool())
+    kprop = KProp(1, 0.7, start="all", inhibit=False)
+    out = kprop(affinity, row_neighborhood(columns, 2), plateau, torch.ones(1, 2, dtype=torch.bool))
     expected = np.array([[1, 0], np.array([0.8, 1]) / np.hypot(0.8, 1)])
     assert_close(out[0], expected)
 

@@ -14,18 +14,7 @@ from eisen_ray.model.object_masks import (
 )
 from tests import reference_competition as twin
 from tests.golden_cases import load
-from tests.layouts import as_numpy, assert_close, seeded
-
-
-def random_plateau(batch: int, height: int, width: int, channels: int, seed: int = 0) -> torch.Tensor:
-    """Noisy plateaus: a few one-hot regions plus noise, unit vectors, double precision [B, H, W, Q]."""
-    generator = seeded(seed)
-    centres = torch.rand(batch, channels - 1, 2, generator=generator)
-    grid = torch.stack(torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij"), -1)
-    nearest = (grid[None, :, :, None] - centres[:, None, None]).norm(dim=-1).argmin(-1)
-    noise = torch.rand(batch, height, width, channels, generator=generator)
-    plateau = torch.nn.functional.one_hot(nearest, channels) + 0.5 * noise
-    return torch.nn.functional.normalize(plateau.double(), dim=-1)
+from tests.layouts import as_numpy, assert_close, random_plateau, seeded
 
 
 def test_eq05_masks_match_their_twin() -> None:

@@ -16,7 +16,9 @@ def regions_of(labels: np.ndarray, min_nodes: int) -> np.ndarray:
     return as_numpy(connected_regions(torch.from_numpy(labels)[None], min_nodes)[0])
 
 
-@pytest.mark.parametrize(("source", "result", "min_nodes"), [("a", "a_min20", 20), ("a", "a_min5", 5), ("b", "b_min20", 20)])
+@pytest.mark.parametrize(
+    ("source", "result", "min_nodes"), [("a", "a_min20", 20), ("a", "a_min5", 5), ("b", "b_min20", 20)]
+)
 def test_regions_match_case_08(source: str, result: str, min_nodes: int) -> None:
     case = load("08")
     assert same_partition(regions_of(case[f"in_{source}"], min_nodes), case[f"out_{result}"])

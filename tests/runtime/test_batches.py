@@ -5,12 +5,13 @@ import torch
 
 from eisen_ray.config import TeacherConfig
 from eisen_ray.runtime.batches import Sample, batched, samples_of, shuffled, to_batch
+from eisen_ray.runtime.reading import sample_id
 
 
 def sample(number: int, segments: np.ndarray | None = None) -> Sample:
-    image = np.full((8, 8, 3), number, np.uint8)
+    image = np.full((8, 8, 3), number % 256, np.uint8)
     motion = np.zeros((2, 2), np.uint16)
-    motion[0, 0] = number
+    motion[0, 0] = number % 256
     return Sample(number, image, motion, segments)
 
 
@@ -28,25 +29,33 @@ def test_samples_come_out_of_columns_one_by_one() -> None:
 
 
 def test_shuffling_loses_and_doubles_nothing() -> None:
-    numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0))]
+    numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0), 50)]
     assert sorted(numbers) == list(range(50))
     assert numbers != list(range(50))
 
 
 def test_shuffling_looks_no_further_than_its_buffer() -> None:
-    numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0))]
+    numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0), 50)]
     assert all(number < place + 16 for place, number in enumerate(numbers))
 
 
 def test_buffer_of_one_keeps_the_order() -> None:
-    assert [one.sample_id for one in shuffled(map(sample, range(9)), 1, np.random.default_rng(0))] == list(range(9))
+    assert [one.sample_id for one in shuffled(map(sample, range(9)), 1, np.random.default_rng(0), 50)] == list(range(9))
 
 
 def test_equal_seeds_shuffle_alike() -> None:
     first, second = (
-        [one.sample_id for one in shuffled(map(sample, range(20)), 8, np.random.default_rng(3))] for _ in range(2)
+        [one.sample_id for one in shuffled(map(sample, range(20)), 8, np.random.default_rng(3), 50)] for _ in range(2)
     )
     assert first == second
+
+
+def test_epochs_do_not_mix() -> None:
+    rng = np.random.default_rng(0)
+    samples = [sample(sample_id(position, 0)) for position in range(12)]
+    order = [one.sample_id // sample_id(1, 0) for one in shuffled(samples, 100, rng, fragments_per_epoch=4)]
+    assert [sorted(order[begin : begin + 4]) for begin in (0, 4, 8)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert order != sorted(order)
 
 
 def test_batches_are_full_or_left_out() -> None:

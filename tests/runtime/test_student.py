@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from eisen_ray.learning.checkpoint import save_checkpoint
-from eisen_ray.learning.step import Batch, train_step
+from eisen_ray.learning.step import Batch, StepSettings, train_step
 from eisen_ray.runtime.layout import RoundWork, Teacher
 from eisen_ray.runtime.student import (
     Student,
@@ -27,7 +27,7 @@ def train(student: Student, steps: int) -> None:
     for _ in range(steps):
         images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=data)
         labels = torch.randint(0, 3, (2, 16, 16), generator=data)
-        train_step(student.model, Batch(images, labels), student.optimizer, student.generator)
+        train_step(student.model, Batch(images, labels), student.optimizer, student.generator, StepSettings())
         student.scheduler.step()
         student.step += 1
 
@@ -103,6 +103,7 @@ def test_teacher_may_group_with_other_iterations(work: RoundWork, tmp_path: Path
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_student_trains_on_a_gpu(work: RoundWork) -> None:
     student = new_student(work, torch.device("cuda"))
     assert next(student.model.parameters()).is_cuda

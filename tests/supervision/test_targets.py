@@ -151,7 +151,7 @@ def test_teacher_outside_motion_can_be_left_out() -> None:
     teacher = torch.zeros_like(motion)
     teacher[:, :2, :2], teacher[:, 4:, 4:] = 1, 2
     assert set(target_labels(motion, teacher).unique().tolist()) == {0, 1, 2}
-    touched = target_labels(motion, teacher, labels_outside_motion=False)
+    touched = target_labels(motion, teacher, min_moving_share=0.01)
     assert torch.equal(touched, torch.where(teacher == 1, 1, 0))
 
 
