@@ -1,4 +1,4 @@
-"""Every knob of a run: frozen dataclasses with range checks. Imports neither torch nor Ray: `--help` answers at once."""
+"""Every knob of a run: frozen dataclasses with range checks. Imports no torch and no Ray: `--help` is quick."""
 
 from __future__ import annotations
 

@@ -71,11 +71,14 @@ class Grouping:
         self.plateau_width = plateau_width
         self.min_region_nodes = min_region_nodes
 
-    def plateau(self, affinity: Tensor, neighborhood: Neighborhood, generator: torch.Generator) -> Tensor:
-        """Affinities [B, T, R, C] to the final plateau map [B, N, Q]."""
+    def plateaus(
+        self, affinity: Tensor, neighborhood: Neighborhood, generator: torch.Generator, num_runs: int = 1
+    ) -> Tensor:
+        """Affinities [B, T, R, C] to the final plateau maps of passes with different draws: [B, N, P, Q]."""
         batch, num_nodes = affinity.shape[0], neighborhood.num_nodes
-        start = initial_plateau(batch, num_nodes, self.plateau_width, generator)
-        return self.kprop(affinity, neighborhood, start, initial_active(batch, num_nodes, generator))
+        start = initial_plateau(batch, num_nodes, self.plateau_width, generator, num_runs)
+        active = torch.stack([initial_active(batch, num_nodes, generator) for _ in range(num_runs)], dim=-1)
+        return self.kprop(affinity, neighborhood, start, active)
 
     def read(self, plateau: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
         """A plateau map [B, N, Q] to segments: int64 [B, H, W], 0 = unassigned."""
@@ -87,10 +90,21 @@ class Grouping:
         return connected_regions(labels, self.min_region_nodes)
 
     def __call__(
-        self, affinity: Tensor, neighborhood: Neighborhood, height: int, width: int, generator: torch.Generator
+        self,
+        affinity: Tensor,
+        neighborhood: Neighborhood,
+        grid: tuple[int, int],
+        generator: torch.Generator,
+        num_runs: int = 1,
     ) -> Tensor:
-        """Affinities [B, T, R, C] to segments: int64 [B, H, W], 0 = unassigned, 1 the largest."""
-        return self.read(self.plateau(affinity, neighborhood, generator), height, width, generator)
+        """Affinities [B, T, R, C] to the segments of passes with different draws.
+
+        Returns:
+            int64 [P, B, H, W], 0 = unassigned, 1 the largest. The passes share weights and products.
+        """
+        plateaus = self.plateaus(affinity, neighborhood, generator, num_runs)
+        # One pass at a time: masks of all passes at once would need P times the memory of the largest tensor here.
+        return torch.stack([self.read(plateaus[:, :, run], *grid, generator) for run in range(num_runs)])
 
 
 class Eisen(nn.Module):
@@ -151,15 +165,13 @@ class Eisen(nn.Module):
     @torch.no_grad()
     def segment(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Segments of still images: int64 [B, ceil(H/4), ceil(W/4)], 0 = unassigned, 1 the largest."""
-        affinity, neighborhood, (height, width) = self.affinities(images, generator)
-        return self.grouping(affinity, neighborhood, height, width, generator)
+        return self.segment_runs(images, generator, 1)[0]
 
     @torch.no_grad()
     def segment_runs(self, images: Tensor, generator: torch.Generator, num_runs: int) -> Tensor:
-        """Segments of `num_runs` passes with different draws over the same affinities: int64 [S, B, H/4, W/4]."""
-        affinity, neighborhood, (height, width) = self.affinities(images, generator)
-        runs = [self.grouping(affinity, neighborhood, height, width, generator) for _ in range(num_runs)]
-        return torch.stack(runs)
+        """Segments of `num_runs` passes with different draws over the same affinities: int64 [P, B, H/4, W/4]."""
+        affinity, neighborhood, grid = self.affinities(images, generator)
+        return self.grouping(affinity, neighborhood, grid, generator, num_runs)
 
 
 def _pad_to_stride(images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from eisen_ray.errors import ConfigError
 from eisen_ray.model.pair_layout import Neighborhood
@@ -15,9 +16,11 @@ from eisen_ray.model.pair_layout import Neighborhood
 _DENSE_REACH = 0.5
 
 
-def initial_plateau(batch: int, num_nodes: int, width: int, generator: torch.Generator) -> Tensor:
-    """Random start [B, N, Q]: softmax over Q of normal draws, hence positive (release) [Decision 6]."""
-    shape = (batch, num_nodes, width)
+def initial_plateau(
+    batch: int, num_nodes: int, width: int, generator: torch.Generator, num_runs: int | None = None
+) -> Tensor:
+    """Random start [B, N, Q], or [B, N, P, Q]: softmax over Q of normal draws, so positive (release) [Decision 6]."""
+    shape = (batch, num_nodes, width) if num_runs is None else (batch, num_nodes, num_runs, width)
     return torch.randn(shape, generator=generator, device=generator.device).softmax(dim=-1)
 
 
@@ -91,23 +94,27 @@ class KProp:
         Args:
             affinity: [B, T, R, C] of equation (1).
             neighborhood: the pairs.
-            plateau: start h_0, [B, N, Q].
-            active: bool [B, N], who sends at first; ignored when `start` is `all`.
+            plateau: start h_0, [B, N, Q], or [B, N, P, Q] for P passes over the same affinities.
+            active: bool [B, N] or [B, N, P], who sends at first; ignored when `start` is `all`.
 
         Yields:
-            [B, N, Q], `num_iterations` times.
+            The plateau in the shape of the start, `num_iterations` times.
         """
-        excite, inhibit = self.split(affinity, neighborhood)
-        senders = torch.ones_like(active) if self.start == "all" else active
-        norms = _incoming(excite, neighborhood, senders), _incoming(inhibit, neighborhood, senders)
+        weights = self.split(affinity, neighborhood)
+        passes = plateau.dim() == 4
+        state = plateau if passes else plateau[:, :, None]
+        senders = active if passes else active[:, :, None]
+        if self.start == "all":
+            senders = torch.ones_like(senders)
         everyone = bool(senders.all())
+        norms = _incoming(weights, neighborhood, senders)
         for _ in range(self.num_iterations):
-            plateau = self._step((excite, inhibit), norms, neighborhood, plateau, senders)
-            yield plateau
+            state = self._step(weights, norms, neighborhood, state, None if everyone else senders)
+            yield state if passes else state[:, :, 0]
             if not everyone:
-                senders = self._reach(excite, inhibit, neighborhood, senders)
+                senders = self._reach(weights, neighborhood, senders)
                 everyone = bool(senders.all())
-                norms = _incoming(excite, neighborhood, senders), _incoming(inhibit, neighborhood, senders)
+                norms = _incoming(weights, neighborhood, senders)
 
     def split(self, affinity: Tensor, neighborhood: Neighborhood) -> tuple[Tensor, Tensor]:
         """Excitatory weights A where A > t, inhibitory weights 1 - A where 1 - A > t; both [B, T, R, C].
@@ -115,9 +122,8 @@ class KProp:
         The paper's text, read literally, zeroes the values that these keep; Fig. 4 and the code agree with
         this reading [Decision 4].
         """
-        inverse = 1 - affinity
-        excite = affinity * (affinity > self.threshold)
-        inhibit = inverse * (inverse > self.threshold)
+        excite = threshold(affinity, self.threshold, 0.0)
+        inhibit = threshold(1 - affinity, self.threshold, 0.0)
         if neighborhood.full:
             return excite, inhibit
         inside = neighborhood.inside()
@@ -129,34 +135,43 @@ class KProp:
         norms: tuple[Tensor, Tensor],
         neighborhood: Neighborhood,
         plateau: Tensor,
-        senders: Tensor,
+        senders: Tensor | None,
     ) -> Tensor:
-        sending = senders[..., None]
+        """One iteration on [B, N, P, Q]; senders None = everyone."""
         if self.excite:  # h+ = h + A+ h                                          [Eq. (2)]
-            plateau = plateau + neighborhood.send(weights[0], plateau * sending) / norms[0]
+            plateau = plateau + _messages(weights[0], neighborhood, plateau, senders) / norms[0]
         if self.inhibit:  # h- = h+ - A- h+                                       [Eq. (3)]
-            message = neighborhood.send(weights[1], plateau * sending) / norms[1]
+            message = _messages(weights[1], neighborhood, plateau, senders) / norms[1]
             plateau = plateau - (message if self.inhibition == "subtract" else _component(plateau, message))
         plateau = plateau.relu() + self.epsilon  # h = Norm(ReLU(h-))             [Eq. (4)]
         if self.norm == "softmax":
             return plateau.softmax(dim=-1)
         return plateau / plateau.norm(dim=-1, keepdim=True).clamp(min=self.norm_floor)
 
-    def _reach(self, excite: Tensor, inhibit: Tensor, neighborhood: Neighborhood, senders: Tensor) -> Tensor:
+    def _reach(self, weights: tuple[Tensor, Tensor], neighborhood: Neighborhood, senders: Tensor) -> Tensor:
         """Who is active next: everyone (`first`), or whoever an active node has an edge to (`spread`)."""
         if self.start == "first":
             return torch.ones_like(senders)
         if neighborhood.full:
-            edges = (torch.maximum(excite, inhibit) > _DENSE_REACH).to(excite.dtype)
+            edges = torch.maximum(*weights) > _DENSE_REACH
         else:
-            edges = neighborhood.inside().to(excite.dtype).expand_as(excite)
-        reached = neighborhood.send(edges, senders[..., None].to(excite.dtype))[..., 0] > 0
-        return senders | reached
+            edges = neighborhood.inside().expand_as(weights[0])
+        dtype = weights[0].dtype
+        return senders | (neighborhood.send(edges.to(dtype), senders.to(dtype)) > 0)
 
 
-def _incoming(weights: Tensor, neighborhood: Neighborhood, senders: Tensor) -> Tensor:
-    """What each node receives in total, floored at 1: [B, N, 1]."""
-    return neighborhood.send(weights, senders[..., None].to(weights.dtype)).clamp(min=1)
+def _messages(weights: Tensor, neighborhood: Neighborhood, plateau: Tensor, senders: Tensor | None) -> Tensor:
+    """What each node receives from the senders: [B, N, P, Q]."""
+    if senders is not None:
+        plateau = plateau * senders[..., None]
+    return neighborhood.send(weights, plateau.flatten(2)).unflatten(-1, plateau.shape[2:])
+
+
+def _incoming(weights: tuple[Tensor, Tensor], neighborhood: Neighborhood, senders: Tensor) -> tuple[Tensor, Tensor]:
+    """The sum of the weights that each node receives, floored at 1, excitatory and inhibitory: [B, N, P, 1] each."""
+    sending = senders.to(weights[0].dtype)
+    excite, inhibit = (neighborhood.send(weight, sending).clamp(min=1)[..., None] for weight in weights)
+    return excite, inhibit
 
 
 def _component(plateau: Tensor, message: Tensor) -> Tensor:

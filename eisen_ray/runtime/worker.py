@@ -93,7 +93,7 @@ class StudentLoop:
         self.board = board
         self.rank = ray.train.get_context().get_world_rank()
         self.world_size = world_size
-        self._tell({"event": "started"})
+        self._tell({"event": "started", "pid": os.getpid()})
         self._last = (student.step, time.monotonic())
 
     def run(self, batches: Iterator[list[Sample]]) -> None:

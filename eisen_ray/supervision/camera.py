@@ -32,8 +32,9 @@ def camera_flow(flow: Tensor) -> Tensor:
     observed = flow[..., ::step, ::step].flatten(2).transpose(1, 2).double().nan_to_num()
     parameters = torch.zeros(len(flow), basis.shape[-1], dtype=torch.float64, device=flow.device)
     parameters[:, 0], parameters[:, 3] = observed.median(dim=1).values.unbind(-1)
+    products = (sampled.transpose(1, 2) @ sampled).flatten(1)
     for _ in range(_ITERATIONS):
-        parameters = _reweighted_fit(sampled, observed, parameters)
+        parameters = _reweighted_fit(sampled, products, observed, parameters)
     return torch.einsum("hwcp,bp->bchw", basis, parameters).float()
 
 
@@ -50,14 +51,18 @@ def _planar_basis(height: int, width: int, device: torch.device) -> Tensor:
     return torch.stack([u, v], dim=-2)
 
 
-def _reweighted_fit(basis: Tensor, observed: Tensor, parameters: Tensor) -> Tensor:
-    """One step: weights from the present residuals, then least squares; [n, 2, 8], [B, n, 2], [B, 8] -> [B, 8]."""
-    residual = (observed - torch.einsum("ncp,bp->bnc", basis, parameters)).norm(dim=-1)
+def _reweighted_fit(basis: Tensor, products: Tensor, observed: Tensor, parameters: Tensor) -> Tensor:
+    """One step: weights from the present residuals, then least squares.
+
+    Takes basis [n, 2, 8], each node's own normal matrix [n, 64], flow [B, n, 2] and parameters [B, 8]; returns [B, 8].
+    """
+    num_parameters = parameters.shape[1]
+    predicted = parameters @ basis.flatten(0, 1).T
+    residual = (observed - predicted.view_as(observed)).norm(dim=-1)
     scale = (1.4826 * residual.median(dim=1, keepdim=True).values).clamp(min=_MIN_SCALE_PX)
     weights = (1 + (residual / scale).square()).reciprocal().square()
-    weighted = weights[:, :, None, None] * basis
-    normal = weighted.flatten(1, 2).transpose(1, 2) @ basis.flatten(0, 1)
-    right = (weighted * observed[..., None]).sum(dim=(1, 2))
+    normal = (weights @ products).unflatten(1, (num_parameters, num_parameters))
+    right = (weights[..., None] * observed).flatten(1) @ basis.flatten(0, 1)
     # Keeps tiny or uniform grids solvable; far below any real weight.
     ridge = 1e-9 * weights.sum(dim=1)[:, None] * torch.ones_like(parameters)
     return torch.linalg.solve(normal + ridge.diag_embed(), right)

@@ -114,7 +114,7 @@ def test_perfect_affinities_give_back_the_objects(scope: str, sampling: str, rea
     pairs = NeighborSampler(scope, window=7, num_far=60, sampling=sampling, tile_size=8)(24, 28, 1, seeded())
     affinity = row_max_affinity(affinity_logits(label, label, pairs), pairs)
     grouping = Grouping(KProp(), Competition(), readout, min_region_nodes=5)
-    segments = grouping(affinity, pairs, 24, 28, seeded(1))[0]
+    segments = grouping(affinity, pairs, (24, 28), seeded(1))[0, 0]
     if readout == "competition":
         assert same_partition(as_numpy(segments), as_numpy(scene))
     else:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from eisen_ray.model.neighbors import NeighborSampler, full_neighborhood
 from eisen_ray.model.pair_layout import FarGroups, Neighborhood
-from tests.layouts import assert_close, random_nodes, seeded
+from tests.layouts import as_numpy, assert_close, random_nodes, seeded
 
 # Sides that are and are not multiples of the tile, a grid smaller than a tile.
-GRIDS = [(8, 8, 4), (5, 7, 4), (3, 5, 8)]
+GRIDS = [(4, 8, 4), (5, 7, 4), (3, 5, 8)]
 KINDS = ["full", "row", "local", "tile"]
 BATCH = 2
 
 
-class Pair(NamedTuple):
-    """One place of a tensor [B, T, R, C] and what stands there; nodes may be N, outside the image."""
+class Listed(NamedTuple):
+    """What stands at every place of a tensor [B, T, R, C]; nodes may be N, outside the image."""
 
-    place: tuple[int, int, int, int]
-    row: int
-    column: int
-    exists: bool
+    row: np.ndarray
+    column: np.ndarray
+    exists: np.ndarray
 
 
 def layout_of(kind: str, height: int, width: int, tile: int) -> Neighborhood:
@@ -36,25 +37,23 @@ def layout_of(kind: str, height: int, width: int, tile: int) -> Neighborhood:
     return sampler(height, width, BATCH, seeded())
 
 
-def listed(pairs: Neighborhood) -> list[Pair]:
+def listed(pairs: Neighborhood) -> Listed:
     """Every place of the layout by loops: local columns first, then the far samples of the row's group."""
-    found = []
-    num_columns = pairs.columns.shape[-1]
-    for b in range(BATCH):
-        rows, columns = (x[b if len(x) > 1 else 0].tolist() for x in (pairs.rows, pairs.columns))
-        for t in range(len(rows)):
-            for r, row in enumerate(rows[t]):
-                for c, column in enumerate(columns[t]):
-                    found.append(Pair((b, t, r, c), row, column, allowed_at(pairs, b, t, r, c)))
-                for f, column in enumerate(far_of(pairs, b, t, r)):
-                    found.append(Pair((b, t, r, num_columns + f), row, column, True))
-    return found
+    rows = pairs.rows.expand(BATCH, -1, -1).tolist()
+    columns = pairs.columns.expand(BATCH, -1, -1).tolist()
+    table = []
+    for b, t, r in itertools.product(range(BATCH), range(len(rows[0])), range(len(rows[0][0]))):
+        row, far = rows[b][t][r], far_of(pairs, b, t, r)
+        local = zip(columns[b][t], allowed_of(pairs, b, t, r), strict=True)
+        table.append([(row, column, exists) for column, exists in local] + [(row, column, True) for column in far])
+    parts = np.array(table).reshape(BATCH, len(rows[0]), len(rows[0][0]), -1, 3)
+    return Listed(parts[..., 0], parts[..., 1], parts[..., 2].astype(bool))
 
 
-def allowed_at(pairs: Neighborhood, b: int, t: int, r: int, c: int) -> bool:
+def allowed_of(pairs: Neighborhood, b: int, t: int, r: int) -> list[bool]:
     if pairs.allowed is None:
-        return True
-    return bool(pairs.allowed[r, c] if pairs.allowed.ndim == 2 else pairs.allowed[b, t, r, c])
+        return [True] * pairs.columns.shape[-1]
+    return (pairs.allowed[r] if pairs.allowed.ndim == 2 else pairs.allowed[b, t, r]).tolist()
 
 
 def far_of(pairs: Neighborhood, b: int, t: int, r: int) -> list[int]:
@@ -62,12 +61,11 @@ def far_of(pairs: Neighborhood, b: int, t: int, r: int) -> list[int]:
     if pairs.far is None:
         return []
     group_size = pairs.far.rows.shape[1]
-    place = int(pairs.far.place[b if len(pairs.far.place) > 1 else 0, t, r])
+    place = int(pairs.far.place.expand(BATCH, -1, -1)[b, t, r])
     if place == pairs.far.rows.numel():
         return [pairs.num_nodes] * pairs.far.columns.shape[-1]
-    assert int(pairs.far.rows[place // group_size, place % group_size]) == int(
-        pairs.rows[b if len(pairs.rows) > 1 else 0, t, r]
-    ), "a row must stand in the group that holds its node"
+    owner = pairs.rows.expand(BATCH, -1, -1)[b, t, r]
+    assert pairs.far.rows.flatten()[place] == owner, "a row must stand in the group that holds its node"
     return pairs.far.columns[b, place // group_size].tolist()
 
 
@@ -89,55 +87,52 @@ def pairs(request: pytest.FixtureRequest, whole: Neighborhood) -> Neighborhood:
     return whole.keep_rows(some_wanted(whole.num_nodes)) if request.param else whole
 
 
+IMAGE = np.arange(BATCH)[:, None, None, None]
+
+
 def test_dot_is_the_product_of_every_listed_pair(pairs: Neighborhood) -> None:
     query, key = (random_nodes(BATCH, pairs.num_nodes, 3, seed) for seed in (1, 2))
-    table = query @ key.transpose(1, 2)  # by node, not by place
-    products = pairs.dot(query, key)
+    table = np.zeros((BATCH, pairs.num_nodes + 1, pairs.num_nodes + 1))  # by node; zeros outside
+    table[:, :-1, :-1] = query @ key.transpose(1, 2)
     places = listed(pairs)
-    assert products.numel() == len(places)
-    for place, row, column, _ in places:
-        outside = pairs.num_nodes in (row, column)
-        expected = 0.0 if outside else table[place[0], row, column].item()
-        assert abs(products[place].item() - expected) < 1e-12, place
+    assert_close(pairs.dot(query, key), table[IMAGE, places.row, places.column], 1e-12)
 
 
 def test_column_values_are_those_of_the_column_node_and_zero_outside(pairs: Neighborhood) -> None:
-    values = torch.arange(1, BATCH * pairs.num_nodes + 1).view(BATCH, -1)
-    found = pairs.column_values(values)
-    for place, row, column, _ in listed(pairs):
-        if row < pairs.num_nodes:
-            assert found[place].item() == (0 if column == pairs.num_nodes else values[place[0], column].item()), place
+    values = np.zeros((BATCH, pairs.num_nodes + 1), int)
+    values[:, :-1] = np.arange(1, BATCH * pairs.num_nodes + 1).reshape(BATCH, -1)
+    places = listed(pairs)
+    owned = places.row < pairs.num_nodes
+    found = as_numpy(pairs.column_values(torch.from_numpy(values[:, :-1])))
+    np.testing.assert_array_equal(found[owned], values[IMAGE, places.column][owned])
 
 
 def test_exists_and_inside_name_the_right_pairs(pairs: Neighborhood) -> None:
-    places = listed(pairs)
-    shape = pairs.dot(*(torch.zeros(BATCH, pairs.num_nodes, 1) for _ in range(2))).shape
-    given = pairs.exists()
+    places, given = listed(pairs), pairs.exists()
+    shape = places.row.shape
     exists = torch.ones(shape, dtype=torch.bool) if given is None else given.expand(shape)
-    inside = pairs.inside().expand(shape)
-    for place, row, column, expected in places:
-        assert bool(exists[place]) == expected, place
-        assert bool(inside[place]) == (expected and row < pairs.num_nodes and column < pairs.num_nodes), place
+    np.testing.assert_array_equal(exists, places.exists)
+    expected = places.exists & (places.row < pairs.num_nodes) & (places.column < pairs.num_nodes)
+    np.testing.assert_array_equal(pairs.inside().expand(shape), expected)
 
 
 def test_rows_gather_their_nodes_and_zeros_for_padding(pairs: Neighborhood) -> None:
-    values = random_nodes(BATCH, pairs.num_nodes, 2)
-    gathered = pairs.gather_rows(values)
-    for place, row, _, _ in listed(pairs):
-        expected = torch.zeros(2) if row == pairs.num_nodes else values[place[0], row]
-        assert torch.equal(gathered[place[:3]], expected.to(values.dtype)), place
+    values = np.zeros((BATCH, pairs.num_nodes + 1, 2))
+    values[:, :-1] = as_numpy(random_nodes(BATCH, pairs.num_nodes, 2))
+    expected = values[IMAGE[..., 0], listed(pairs).row[..., 0]]
+    assert_close(pairs.gather_rows(torch.from_numpy(values[:, :-1])), expected, 0)
 
 
 def test_send_adds_up_listed_pair_by_listed_pair(whole: Neighborhood) -> None:
+    places = listed(whole)
+    inside = places.exists & (places.row < whole.num_nodes) & (places.column < whole.num_nodes)
+    weights = np.random.default_rng(0).random(places.row.shape) * inside
     state = random_nodes(BATCH, whole.num_nodes, 2)
-    inside = whole.inside()
-    shape = whole.dot(state, state).shape
-    weights = torch.rand(shape, generator=seeded(3), dtype=torch.float64) * inside
-    expected = torch.zeros_like(state)
-    for place, row, column, exists in listed(whole):
-        if exists and row < whole.num_nodes and column < whole.num_nodes:
-            expected[place[0], column] += weights[place] * state[place[0], row]
-    assert_close(whole.send(weights, state), expected)
+    expected = np.zeros(state.shape)
+    for place in zip(*inside.nonzero(), strict=True):
+        b = place[0]
+        expected[b, places.column[place]] += weights[place] * as_numpy(state)[b, places.row[place]]
+    assert_close(whole.send(torch.from_numpy(weights), state), expected)
 
 
 def test_every_node_owns_exactly_one_row(whole: Neighborhood) -> None:
