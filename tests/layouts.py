@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eisen_ray.model.neighbors import Neighborhood, NeighborSampler, full_neighborhood, row_neighborhood
+from eisen_ray.model.neighbors import NeighborSampler, full_neighborhood, row_neighborhood
+from eisen_ray.model.pair_layout import Neighborhood
 
 # Grids whose sides are and are not multiples of the tile, a grid smaller than a tile, a single row.
 GRIDS = [(8, 8, 4), (7, 10, 4), (3, 5, 8), (1, 9, 4)]
@@ -37,13 +38,18 @@ def random_plateau(batch: int, height: int, width: int, channels: int, seed: int
 
 
 def neighborhood_of(kind: str, height: int, width: int, batch: int, tile: int = 4, seed: int = 0) -> Neighborhood:
-    """All pairs, 3x3 window plus 6 far samples per row or per tile, or the window alone in tiles."""
+    """All pairs; a 3x3 window plus 6 far samples, by rows or in tiles and groups; the window alone in tiles."""
     if kind == "full":
         return full_neighborhood(height, width)
     scope = "local" if kind == "local" else "local+far"
     sampling = "row" if kind == "row" else "tile"
     sampler = NeighborSampler(scope=scope, window=3, num_far=6, sampling=sampling, tile_size=tile)
     return sampler(height, width, batch, seeded(seed))
+
+
+def num_columns(neighborhood: Neighborhood) -> int:
+    """C: local columns of a tile plus far samples of a row."""
+    return neighborhood.columns.shape[-1] + (0 if neighborhood.far is None else neighborhood.far.columns.shape[-1])
 
 
 class RowView(NamedTuple):
@@ -53,7 +59,7 @@ class RowView(NamedTuple):
         columns: int64 [B, N, E], node of each sample of each node, N = outside.
         tile: int64 [N], tile of each node.
         row: int64 [N], its row there.
-        slots: int64 [N, E], the tile's columns that exist for it.
+        slots: int64 [N, E], which of the tile's C columns exist for it.
     """
 
     columns: Tensor
@@ -71,22 +77,26 @@ class RowView(NamedTuple):
 
 
 def row_view(neighborhood: Neighborhood, batch: int) -> RowView:
-    """Lists every row's own pairs, by loops over tiles and rows."""
-    tiles, height = neighborhood.rows.shape
-    width = neighborhood.columns.shape[-1]
-    allowed = torch.ones(height, width, dtype=torch.bool) if neighborhood.allowed is None else neighborhood.allowed
-    where = {}
-    for t in range(tiles):
-        for r in range(height):
-            node = int(neighborhood.rows[t, r])
-            if node < neighborhood.num_nodes:
-                assert node not in where, f"node {node} owns two rows"
-                where[node] = (t, r)
-    assert sorted(where) == list(range(neighborhood.num_nodes))
-    tile, row = (torch.tensor([where[i][k] for i in sorted(where)]) for k in (0, 1))
-    slots = torch.stack([allowed[r].nonzero()[:, 0] for r in row])
-    columns = neighborhood.columns.expand(batch, -1, -1)[:, tile].gather(-1, slots.expand(batch, -1, -1))
-    return RowView(columns, tile, row, slots)
+    """Lists every row's own pairs, by loops over tiles and rows: local ones, then far samples of the row's group."""
+    num_nodes, num_local = neighborhood.num_nodes, neighborhood.columns.shape[-1]
+    local = neighborhood.columns.expand(batch, -1, -1)
+    where, slots, columns = {}, {}, {}
+    for t, r in np.ndindex(*neighborhood.rows.shape[1:]):
+        node = int(neighborhood.rows[0, t, r])
+        if node == num_nodes:
+            continue
+        assert node not in where, f"node {node} owns two rows"
+        own = torch.arange(num_local) if neighborhood.allowed is None else neighborhood.allowed[r].nonzero()[:, 0]
+        where[node], slots[node], columns[node] = (t, r), own, local[:, t, own]
+        if neighborhood.far is not None:
+            (group,) = (neighborhood.far.rows == node).any(-1).nonzero()[:, 0].tolist()
+            far = neighborhood.far.columns.expand(batch, -1, -1)[:, group]
+            slots[node] = torch.cat([own, num_local + torch.arange(far.shape[-1])])
+            columns[node] = torch.cat([columns[node], far], dim=-1)
+    nodes = range(num_nodes)
+    assert sorted(where) == list(nodes)
+    tile, row = (torch.tensor([where[i][k] for i in nodes]) for k in (0, 1))
+    return RowView(torch.stack([columns[i] for i in nodes], dim=1), tile, row, torch.stack([slots[i] for i in nodes]))
 
 
 def as_numpy(values: Tensor) -> np.ndarray:

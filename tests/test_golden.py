@@ -55,6 +55,15 @@ def test_case_02_gradient_reaches_queries_and_keys() -> None:
         close(grad_key, nodes(case["grad_key"])[b], 1e-6)
 
 
+def test_case_03_masked_softmax_is_a_softmax_over_what_exists() -> None:
+    case = load("03")
+    for row, exists, expected in zip(case["wsoftmax_x"], case["wsoftmax_w"] > 0, case["wsoftmax_out"], strict=True):
+        close(expected[~exists], 0.0, 0)
+        if exists.any():
+            powers = np.exp(row[exists].astype(float))
+            close(expected[exists], powers / powers.sum(), 1e-6)
+
+
 def test_case_03_empty_target_costs_nothing() -> None:
     columns = load("02")["sample_inds"][2, 0]
     total, rows, gradient = twin.eq06_loss(load("02")["logits"][0], np.zeros(80, int), columns)

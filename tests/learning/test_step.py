@@ -45,14 +45,14 @@ def make_model(scope: str = "full", seed: int = 0) -> Eisen:
 
 
 def make_batch(size: int = 4, side: int = 8) -> Batch:
-    """Two coloured squares on noise; the first image is hardly labelled, the last not at all."""
+    """Two coloured squares on noise; the first half is hardly labelled, the last not at all."""
     labels = torch.zeros(size, side, side, dtype=torch.long)
     labels[:, 1:4, 1:4], labels[:, 4:7, 3:7] = 1, 2
     images = torch.randint(0, 60, (size, 3, 4 * side, 4 * side), generator=seeded(1))
     large = labels.repeat_interleave(4, 1).repeat_interleave(4, 2)
     images[:, 0] += 150 * (large == 1)
     images[:, 1] += 150 * (large == 2)
-    labels[0, 2:] = 0
+    labels[: size // 2, 2:] = 0
     labels[-1] = 0
     return Batch(images.to(torch.uint8), labels)
 
@@ -70,9 +70,9 @@ def step(model: nn.Module, batch: Batch, *, rate: float = 1.0, seed: int = 0, **
 @pytest.mark.parametrize("scope", ["full", "local+far"])
 def test_steps_on_one_batch_lower_the_loss(scope: str) -> None:
     model, batch, generator = make_model(scope), make_batch(), seeded()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     settings = StepSettings(clip_norm=UNCLIPPED)
-    losses = [train_step(model, batch, optimizer, generator, settings)["train/loss"] for _ in range(60)]
+    losses = [train_step(model, batch, optimizer, generator, settings)["train/loss"] for _ in range(30)]
     assert losses[-1] < 0.3 * losses[0]
     assert model.training
 
@@ -234,7 +234,7 @@ def test_two_workers_take_the_step_of_one(tmp_path: Path) -> None:
     """Halves with very different numbers of labels: only a normaliser over all workers gives the same gradient."""
     batch, model = make_batch(), make_model()
     supervised = (batch.labels > 0).sum(dim=(1, 2))
-    assert supervised[:2].sum() < supervised[2:].sum() or supervised[:2].sum() > supervised[2:].sum()
+    assert 2 * supervised[:2].sum() < supervised[2:].sum()
     expected = step(model, batch, num_levels=2)
     torch.multiprocessing.spawn(worker, (str(tmp_path),), nprocs=2)
     results = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]

@@ -8,10 +8,11 @@ import torch
 
 from eisen_ray.errors import ConfigError
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
-from eisen_ray.model.neighbors import Neighborhood, full_neighborhood, row_neighborhood
+from eisen_ray.model.neighbors import full_neighborhood, row_neighborhood
+from eisen_ray.model.pair_layout import Neighborhood
 from tests import reference as twin
 from tests.golden_cases import load
-from tests.layouts import KINDS, as_numpy, assert_close, neighborhood_of, row_view, seeded
+from tests.layouts import KINDS, as_numpy, assert_close, neighborhood_of, num_columns, row_view, seeded
 
 RULES = {
     "release": twin.Rules(6, 0.7),
@@ -40,10 +41,10 @@ def kprop_of(rules: twin.Rules) -> KProp:
 
 def random_problem(neighborhood: Neighborhood, batch: int, width: int = 4) -> tuple[torch.Tensor, ...]:
     """Affinities, start and first senders in double precision; affinities 0 where pairs do not exist."""
-    shape = (batch, *neighborhood.rows.shape, neighborhood.columns.shape[-1])
+    shape = (batch, *neighborhood.rows.shape[1:], num_columns(neighborhood))
     affinity = torch.rand(shape, generator=seeded(1), dtype=torch.float64)
-    if neighborhood.allowed is not None:
-        affinity = affinity * neighborhood.allowed
+    if neighborhood.exists() is not None:
+        affinity = affinity * neighborhood.exists()
     plateau = initial_plateau(batch, neighborhood.num_nodes, width, seeded(2)).double()
     return affinity, plateau, initial_active(batch, neighborhood.num_nodes, seeded(3))
 
@@ -126,6 +127,21 @@ def test_images_of_a_batch_do_not_mix() -> None:
     for b in range(3):
         alone = kprop(affinity[b : b + 1], neighborhood, plateau[b : b + 1], active[b : b + 1])
         assert_close(together[b], alone[0])
+
+
+@pytest.mark.parametrize("kind", ["full", "tile", "row"])
+@pytest.mark.parametrize("start", ["spread", "first", "all"])
+def test_passes_run_together_as_they_would_alone(start: str, kind: str) -> None:
+    neighborhood = neighborhood_of(kind, 5, 6, 2)
+    affinity, _, _ = random_problem(neighborhood, 2)
+    plateau = initial_plateau(2, 30, 4, seeded(2), num_runs=3).double()
+    active = torch.stack([initial_active(2, 30, seeded(seed)) for seed in range(3)], dim=-1)
+    kprop = KProp(num_iterations=6, threshold=0.5, start=start)
+    together = kprop(affinity, neighborhood, plateau, active)
+    assert together.shape == (2, 30, 3, 4)
+    for run in range(3):
+        alone = kprop(affinity, neighborhood, plateau[:, :, run], active[..., run])
+        assert_close(together[:, :, run], alone)
 
 
 def chain(num_nodes: int) -> tuple[Neighborhood, torch.Tensor]:

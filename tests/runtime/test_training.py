@@ -66,6 +66,7 @@ def test_interrupted_epoch_goes_on_with_exactly_the_unused_images(pinned: RoundW
     assert [record["step"] for record in told if record["event"] == "step"] == [4, 5, 6, 7, 8]
 
 
+@pytest.mark.slow
 def test_finished_training_is_not_repeated(pinned: RoundWork) -> None:
     work = changed(pinned, train={"batch_size": 2, "num_steps": 2})
     first = fit(work)
@@ -81,7 +82,7 @@ def test_two_workers_learn_what_one_learns_at_the_same_global_batch(work: RoundW
     single.store.write_json(reading_file(1), {"fragments": [index.fragments[0].to_json()]})
     students, losses = [], []
     for workers in (1, 2):
-        train = {"batch_size": 2, "num_steps": 4, "log_every_steps": 1, "warmup_steps": 0, "augment": False}
+        train = {"batch_size": 2, "num_steps": 4, "log_every_steps": 1, "learning_rate": 1e-4, "augment": False}
         told: list[dict[str, Any]] = []
         folder = fit(changed(single, train=train, resources={"train_workers": workers}), told)
         student = new_student(single, torch.device("cpu"))
@@ -92,11 +93,14 @@ def test_two_workers_learn_what_one_learns_at_the_same_global_batch(work: RoundW
         single.store.delete("training")
     reading_list.cache_clear()
     assert losses[0][0] > 0
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    # The first loss is before any update; later ones carry the rounding of sums in another order, through Adam.
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-5)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     for one, two in zip(students[0].model.parameters(), students[1].model.parameters(), strict=True):
-        assert torch.allclose(one, two, atol=1e-4)
+        assert torch.allclose(one, two, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_images_of_a_streamed_round(work: RoundWork, index: Index) -> None:
     work.store.write_json(reading_file(1), {"fragments": [fragment.to_json() for fragment in index.fragments]})
     train = {"batch_size": 4, "num_steps": 4}
@@ -110,6 +114,7 @@ def test_two_workers_share_the_images_of_a_streamed_round(work: RoundWork, index
     assert len(work.store.files(work.motion_folder)) == 2
 
 
+@pytest.mark.slow
 def test_killed_worker_is_replaced_and_goes_on_from_the_checkpoint(pinned: RoundWork) -> None:
     told: list[dict[str, Any]] = []
     train = {"batch_size": 2, "num_steps": 60, "checkpoint_every_steps": 5, "log_every_steps": 1}
@@ -125,6 +130,7 @@ def test_killed_worker_is_replaced_and_goes_on_from_the_checkpoint(pinned: Round
     assert used_samples(folder).tolist() == ids(15)
 
 
+@pytest.mark.slow
 def test_training_that_fails_again_and_again_says_why(pinned: RoundWork) -> None:
     for name in pinned.store.files(pinned.motion_folder):
         pinned.store.delete(f"{pinned.motion_folder}/{name}")

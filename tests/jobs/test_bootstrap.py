@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from eisen_ray.presets import PRESETS, quickstart
+from eisen_ray.runtime.storage import Store
+from jobs.bootstrap import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ("tiny", "--data.max-clips", "2", "--rounds.eval-images", "2")
+
+
+def test_quickstart_is_what_runs_without_arguments() -> None:
+    assert parse([]) == quickstart()
+
+
+def test_fields_can_be_set_with_and_without_a_preset() -> None:
+    assert parse(["--train.num-steps", "7"]).train.num_steps == 7
+    config = parse(["bridge", "--data.source", "/data/x", "--train.num-steps", "50"])
+    assert (config.data.layout, config.data.source, config.train.num_steps) == ("bridge", "/data/x", 50)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_is_offered_unchanged(name: str) -> None:
+    assert parse([name]) == PRESETS[name]()
+
+
+def test_unknown_preset_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["quickstrat"])
+    assert "quickstart" in capsys.readouterr().err
+
+
+def test_help_is_light() -> None:
+    code = "import sys; from jobs.bootstrap import parse\ntry: parse(['--help'])\nexcept SystemExit: pass\n"
+    code += "print('loaded:', {'torch', 'ray', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "loaded: set()" in done.stdout
+    assert "quickstart" in done.stdout
+
+
+def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The door as a process of its own, in its own process group."""
+    command = [sys.executable, "jobs/bootstrap.py", *TINY, "--root", str(root), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> str:
+    """Read the process's lines until one holds the text."""
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if text in line:
+            return "".join(lines)
+    raise AssertionError(f"ended without {text!r}:\n{''.join(lines)}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_driver_goes_on_where_it_was(tmp_path: Path) -> None:
+    killed = start(tmp_path / "run", "--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
+    told = wait_for(killed, "student  10/40")
+    assert "16 images computed" in told
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait(timeout=60)
+
+    # The same settings: where to stop and how often to save are part of the command.
+    again = start(tmp_path / "run", "--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
+    told, _ = again.communicate(timeout=600)
+    assert again.returncode == 0, told
+    begun = next(line for line in told.splitlines() if "round 1  student starts at step" in line)
+    assert int(begun.split("step ")[1].split()[0]) >= 4
+    assert "images computed, 0 fragments loaded" not in told.split("round 2")[0]
+    assert Store(str(tmp_path / "run")).exists("rounds/2/teacher.json")
+
+    finished = start(tmp_path / "run", "--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
+    told, _ = finished.communicate(timeout=300)
+    assert finished.returncode == 0, told
+    assert told.count("done before") == 2
+    assert "checkpoint  " in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_driver_says_how_to_go_on(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    process = start(tmp_path / "run", "--train.num-steps", "2000", "--train.log-every-steps", "2")
+    wait_for(process, "student  ")
+    time.sleep(1)
+    process.send_signal(number)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == code, told
+    assert "stopped; run the same command to continue" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_wrong_root_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    process = start(tmp_path / "file")
+    told, _ = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert "error: Storage root" in told
+    assert "Traceback" not in told

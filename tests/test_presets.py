@@ -1,0 +1,159 @@
+"""Named runs: they build, they travel, they carry the published numbers, and Table 3 is one field away."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from eisen_ray.build import build_eisen, build_grouping, build_motion
+from eisen_ray.config import GroupingConfig, ModelConfig, RunConfig
+from eisen_ray.data.layouts import LAYOUTS
+from eisen_ray.presets import PAPER, PRESETS, RELEASE
+from eisen_ray.settings import differences, digest, from_dict, to_dict
+
+NAMES = sorted(PRESETS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_survive_json(name: str) -> None:
+    config = PRESETS[name]()
+    again = from_dict(RunConfig, json.loads(json.dumps(to_dict(config))))
+    assert again == config
+    assert differences(to_dict(again), to_dict(config)) == []
+    assert digest(again) == digest(config)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_build(name: str) -> None:
+    config = PRESETS[name]()
+    with torch.device("meta"):
+        network = build_eisen(config.model, config.grouping)
+    assert network.grouping.kprop.num_iterations == config.grouping.num_iterations
+    teacher = dataclasses.replace(config.grouping, num_iterations=config.teacher.num_iterations)
+    assert build_grouping(teacher).kprop.num_iterations == config.teacher.num_iterations
+    assert build_motion(config.motion).threshold_px == config.motion.threshold_px
+    assert config.data.layout in LAYOUTS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstrings_say_how_to_run_and_what_to_expect(name: str) -> None:
+    text = PRESETS[name].__doc__ or ""
+    command = "python jobs/bootstrap.py" if name == "quickstart" else f"python jobs/bootstrap.py {name}"
+    assert f"Command: {command}" in text
+    assert "Hardware: " in text
+    assert "xpected mIoU" in text
+    if PRESETS[name]().data.layout != "sample":
+        assert "--data.source" in text
+
+
+def test_presets_are_named_for_their_functions_and_write_to_their_own_roots() -> None:
+    assert {name: function.__name__ for name, function in PRESETS.items()} == {name: name for name in PRESETS}
+    assert {name: function().root for name, function in PRESETS.items()} == {name: f"runs/{name}" for name in PRESETS}
+
+
+def test_presets_are_made_anew_and_alike() -> None:
+    for name in NAMES:
+        assert PRESETS[name]() == PRESETS[name]()
+
+
+# The dossier's table of operating points; both share what follows them.
+BOTH = {
+    "plateau_width": 32,
+    "num_slots": 32,
+    "num_rounds": 3,
+    "overlap": 0.2,
+    "inhibition": "subtract",
+    "norm": "l2",
+    "readout": "competition",
+    "excite": True,
+    "inhibit": True,
+    "min_region_nodes": 20,
+}
+
+
+@pytest.mark.parametrize(
+    ("point", "numbers"),
+    [
+        (RELEASE, {"num_iterations": 25, "threshold": 0.7, "start": "spread"}),
+        (PAPER, {"num_iterations": 40, "threshold": 0.5, "start": "first"}),
+    ],
+    ids=["release", "paper"],
+)
+def test_operating_points_carry_the_published_numbers(point: GroupingConfig, numbers: dict[str, Any]) -> None:
+    assert {name: getattr(point, name) for name in {**numbers, **BOTH}} == {**numbers, **BOTH}
+
+
+def test_playroom_is_trained_as_released() -> None:
+    config = PRESETS["playroom"]()
+    assert config.grouping == RELEASE
+    model, train = config.model, config.train
+    assert (model.backbone, model.scope, model.window, model.embedding_width) == (
+        "resnet50-deeplab",
+        "local+far",
+        25,
+        32,
+    )
+    assert (train.num_steps, train.batch_size, train.learning_rate) == (200_000, 8, 5e-4)
+    assert (train.loss_levels, train.warmup_steps, train.clip_norm, train.augment) == (3, 1000, 1.0, False)
+    assert (config.data.image_height, config.data.image_width) == (512, 512)
+    assert (config.flow.estimator, config.flow.num_updates, config.motion.threshold_px) == ("raft-large", 20, 0.5)
+    assert not config.motion.split_components, "all that moves is one segment"
+
+
+@pytest.mark.parametrize("name", ["davis", "bridge", "folder"])
+def test_other_data_sets_are_run_at_the_paper_point(name: str) -> None:
+    config = PRESETS[name]()
+    assert config.grouping == PAPER
+    assert (config.model.backbone, config.train.augment) == ("resnet50-deeplab", False)
+
+
+def test_bridge_carries_the_published_thresholds_and_rounds() -> None:
+    config = PRESETS["bridge"]()
+    assert (config.motion.threshold_px, config.motion.min_area, config.motion.max_area) == (1.0, 0.01, 0.5)
+    assert (config.rounds.num_rounds, config.teacher.num_runs, config.teacher.agreement) == (3, 4, 1.0)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "tiny"])
+def test_runs_for_laptops_need_no_gpu_no_source_and_no_weights(name: str) -> None:
+    config = PRESETS[name]()
+    assert (config.data.layout, config.data.source, config.model.backbone) == ("sample", "", "small")
+    assert config.flow.estimator == "dis" or config.flow.fallback
+
+
+# --- Table 3 -------------------------------------------------------------------------------------------------------
+
+ABLATIONS: list[tuple[str, type, str, Any]] = [
+    ("Loc", ModelConfig, "scope", "local"),
+    ("Full", ModelConfig, "scope", "full"),
+    ("Argmax", GroupingConfig, "readout", "argmax"),
+    ("Ex", GroupingConfig, "inhibit", False),
+    ("Inb", GroupingConfig, "excite", False),
+    ("softmax", GroupingConfig, "norm", "softmax"),
+    *((f"{number} KProp iterations", GroupingConfig, "num_iterations", number) for number in (30, 20, 10, 1)),
+    *((f"{number} Competition rounds", GroupingConfig, "num_rounds", number) for number in (2, 1)),
+]
+"""Every row of Table 3 that differs from the reference row (paper's point, Loc+Glob), by the one field it changes."""
+
+
+@pytest.mark.parametrize(("cls", "field", "value"), [row[1:] for row in ABLATIONS], ids=[row[0] for row in ABLATIONS])
+def test_every_ablation_of_table_3_is_one_field(cls: type, field: str, value: Any) -> None:
+    model = ModelConfig(backbone="small")
+    built = []
+    for change in ({}, {field: value}):
+        with torch.device("meta"):
+            network = build_eisen(
+                dataclasses.replace(model, **(change if cls is ModelConfig else {})),
+                dataclasses.replace(PAPER, **(change if cls is GroupingConfig else {})),
+            )
+        kprop, competition = network.grouping.kprop, network.grouping.competition
+        parts = {"sampler": network.sampler, "kprop": kprop, "competition": competition, "grouping": network.grouping}
+        built.append({(name, key): each for name, part in parts.items() for key, each in vars(part).items()})
+    before, after = built
+    changed = {key for _, key in before if before[_, key] != after[_, key] and key not in ("kprop", "competition")}
+    # Without far samples their number is of no account.
+    assert changed - {"num_far"} == {field}
+    assert value in [after[place] for place in after if place[1] == field]
