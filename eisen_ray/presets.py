@@ -37,14 +37,14 @@ def quickstart() -> RunConfig:
     """
     return RunConfig(
         root="runs/quickstart",
-        data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=2),
+        data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=3),
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
         motion=MotionConfig(threshold_px=1.0, min_area=0.01, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
         teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, min_moving_share=0.5, heal_rims=True),
         train=TrainConfig(
-            num_steps=1000,
+            num_steps=800,
             learning_rate=1e-3,
             warmup_steps=50,
             loss_levels=1,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import ray
@@ -16,6 +18,9 @@ from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.rounds import run_rounds
 from eisen_ray.runtime.storage import Store
 
+# Part of the path of a submitted job's working folder.
+_JOB_COPY = "working_dir_files"
+
 
 class Stopped(SystemExit):
     """The run was told to stop; everything that is done lies in storage."""
@@ -28,6 +33,7 @@ def bootstrap(config: RunConfig) -> None:
         EisenError: something that the user can act on.
         Stopped: after Ctrl-C or SIGTERM, with the exit code that shells expect.
     """
+    config = settled(config)
     connect()
     _stop_on_sigterm()
     try:
@@ -46,6 +52,26 @@ def bootstrap(config: RunConfig) -> None:
     if store.exists(CONTACT_SHEET):
         write_line(f"pictures    {store.uri(CONTACT_SHEET)}")
     write_line(f"curves      tensorboard --logdir {store.uri('tensorboard')}")
+
+
+def settled(config: RunConfig) -> RunConfig:
+    """The config with absolute local paths: workers have working folders of their own.
+
+    A submitted job runs in a temporary copy of the working folder; there a relative root lies under the home folder.
+    """
+    here = Path.cwd()
+    base = Path.home() if _JOB_COPY in here.parts else here
+
+    def absolute(place: str, base: Path) -> str:
+        return place if place == "" or "://" in place else str((base / Path(place).expanduser()).resolve())
+
+    data = replace(
+        config.data, source=absolute(config.data.source, here), eval_source=absolute(config.data.eval_source, here)
+    )
+    flow = config.flow
+    if (here / flow.weights).is_file():
+        flow = replace(flow, weights=absolute(flow.weights, here))
+    return replace(config, root=absolute(config.root, base), data=data, flow=flow)
 
 
 def _stop_on_sigterm() -> None:

@@ -14,14 +14,15 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from eisen_ray.runtime.decoding import DecodeFragment
 from eisen_ray.runtime.layout import RoundWork
+from eisen_ray.runtime.reading import pair_starts
 from eisen_ray.runtime.samples import ExplodeSamples, LoadStored, ReadPosition, ReadSamples
 from eisen_ray.runtime.stages import FlowStage, TeacherStage
 
-# Two fragments (some MB of frames) in a block: a block is what is retried and what waits between stages; small ones
-# keep all actors busy to the end; each costs some 10 ms of scheduling.
-FRAGMENTS_PER_BLOCK = 2
-# With few fragments each is a block of its own, so that a short pass too is spread over all CPUs.
-MIN_BLOCKS = 32
+# A block is what is retried and what waits between stages. A few MiB of frames: each block costs some 10 ms of
+# scheduling, and several must fit in the object store for every stage.
+BLOCK_BYTES = 4 * 1024**2
+# With few fragments each is a block of its own, so that a short pass too is spread over all CPUs and actors.
+MIN_BLOCKS = 64
 # No more tasks than this in one dataset: the scheduler's own memory grows with them.
 MAX_BLOCKS = 20_000
 
@@ -74,7 +75,7 @@ def flow_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Datase
         on_gpu: whether actors run on GPUs.
     """
     decode = _decoder(work, with_frames=True, with_images=False)
-    rows = _fragment_rows(fragments).map(decode, num_cpus=work.config.resources.decode_cpus)
+    rows = _fragment_rows(fragments, _frame_bytes(work)).map(decode, num_cpus=work.config.resources.decode_cpus)
     made = rows.map(FlowStage, **_placed(work, flow_pool(work, on_gpu)))
     return made.select_columns(["fragment", "error", "flow_computed", "motion_computed"])
 
@@ -82,7 +83,7 @@ def flow_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Datase
 def teacher_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Dataset:
     """Decode and the teacher's confident segments; written through. One small row per fragment."""
     decode = _decoder(work, with_frames=False, with_images=True)
-    rows = _fragment_rows(fragments).map(decode, num_cpus=work.config.resources.decode_cpus)
+    rows = _fragment_rows(fragments, _image_bytes(work)).map(decode, num_cpus=work.config.resources.decode_cpus)
     made = rows.map(TeacherStage, **_placed(work, teacher_pool(work, on_gpu)))
     return made.select_columns(["fragment", "error", "segments_computed"])
 
@@ -100,7 +101,8 @@ def streamed_samples(
         with_flow: off: motion is stored already and only read, so that no flow actor holds a GPU.
     """
     cpus = work.config.resources.decode_cpus
-    rows = _positions(positions).map(ReadPosition(work, positions), num_cpus=cpus)
+    num_bytes = _image_bytes(work) + with_flow * _frame_bytes(work)
+    rows = _positions(positions, num_bytes).map(ReadPosition(work, positions), num_cpus=cpus)
     if with_flow:
         rows = rows.map(_decoder(work, with_frames=True, with_images=True), num_cpus=cpus)
         rows = rows.map(FlowStage, **_placed(work, flow_pool(work, on_gpu)))
@@ -114,9 +116,8 @@ def streamed_samples(
 
 def stored_samples(work: RoundWork, positions: np.ndarray, used: np.ndarray) -> Dataset:
     """Samples of all further epochs as one dataset: decode and read, nothing is computed, no actor is held."""
-    return _positions(positions).flat_map(
-        ReadSamples(work, positions, used), num_cpus=work.config.resources.decode_cpus
-    )
+    read = ReadSamples(work, positions, used)
+    return _positions(positions, _image_bytes(work)).flat_map(read, num_cpus=work.config.resources.decode_cpus)
 
 
 def _placed(work: RoundWork, pool: Pool) -> dict[str, Any]:
@@ -132,15 +133,26 @@ def _decoder(work: RoundWork, *, with_frames: bool, with_images: bool) -> Decode
     )
 
 
-def _fragment_rows(fragments: Sequence[str]) -> Dataset:
+def _frame_bytes(work: RoundWork) -> int:
+    """Bytes of a full fragment's frames at flow size."""
+    return work.config.data.fragment_frames * work.config.flow.height * work.config.flow.width * 3
+
+
+def _image_bytes(work: RoundWork) -> int:
+    """Bytes of a full fragment's images at the student's size."""
+    data = work.config.data
+    return len(pair_starts(data.fragment_frames, data.pair_stride)) * data.image_height * data.image_width * 3
+
+
+def _fragment_rows(fragments: Sequence[str], num_bytes: int) -> Dataset:
     rows = [{"fragment": fragment, "error": ""} for fragment in fragments]
-    return ray.data.from_items(rows, override_num_blocks=_num_blocks(len(rows)))
+    return ray.data.from_items(rows, override_num_blocks=_num_blocks(len(rows), num_bytes))
 
 
-def _positions(positions: np.ndarray) -> Dataset:
-    return ray.data.range(len(positions), override_num_blocks=_num_blocks(len(positions)))
+def _positions(positions: np.ndarray, num_bytes: int) -> Dataset:
+    return ray.data.range(len(positions), override_num_blocks=_num_blocks(len(positions), num_bytes))
 
 
-def _num_blocks(num_rows: int) -> int:
-    wanted = max(-(-num_rows // FRAGMENTS_PER_BLOCK), min(num_rows, MIN_BLOCKS))
-    return max(1, min(MAX_BLOCKS, wanted))
+def _num_blocks(num_rows: int, bytes_per_row: int) -> int:
+    by_size = -(-num_rows * bytes_per_row // BLOCK_BYTES)
+    return max(1, min(num_rows, MAX_BLOCKS, max(by_size, MIN_BLOCKS)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from eisen_ray.model import release_rule
 from eisen_ray.model.competition import Competition
 from eisen_ray.model.object_masks import RandomDraws
 from eisen_ray.model.release_rule import distance_weighted_vectors, edge_strength, read_bilinear
@@ -97,6 +98,17 @@ def test_of_two_equal_pointers_the_first_survives_every_round() -> None:
     assert result.retained.tolist() == [[True, False, True]]
     assert result.labels[0, :, :4].unique().tolist() == [0]
     assert result.labels[0, :, 4:].unique().tolist() == [2]
+
+
+def test_earlier_winners_never_lose_to_earlier_losers() -> None:
+    fitness = torch.tensor([[0.1, 0.9, 0.5]])
+    overlapping = torch.ones(1, 3, 3, dtype=torch.bool)
+    table = {(1, 1, 1): 1, (1, 0, 0): 0, (1, 0, 1): 2, (0, 0, 0): 1, (0, 1, 1): 1, (0, 0, 1): 2}
+    for winners, expected in table.items():
+        lost = release_rule._loses_dispute(fitness, torch.tensor([winners]).bool(), overlapping)
+        assert (~lost).nonzero()[:, 1].tolist() == [expected], winners
+    apart = torch.eye(3, dtype=torch.bool)[None]
+    assert not release_rule._loses_dispute(fitness, torch.ones(1, 3, dtype=torch.bool), apart).any()
 
 
 def test_pointers_are_placed_on_edges() -> None:
