@@ -24,7 +24,7 @@ from eisen_ray.config import (
 RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
-# A young network's affinities inside an object lie far below its best pair: a lower threshold and a wide plateau.
+# Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions.
 YOUNG = GroupingConfig(num_iterations=15, threshold=0.25, start="spread", plateau_width=128, min_region_nodes=6)
 
 
