@@ -25,7 +25,7 @@ RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
 # Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions.
-YOUNG = GroupingConfig(num_iterations=15, threshold=0.25, start="spread", plateau_width=128, min_region_nodes=6)
+YOUNG = GroupingConfig(num_iterations=15, threshold=0.5, plateau_width=64, min_region_nodes=6)
 
 
 def quickstart() -> RunConfig:
