@@ -22,6 +22,15 @@ NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets"}
 
 WITHOUT_OWN_TEST = {
     "errors.py": "declarations only",
+    "runtime/datasets.py": "the composed pipelines run in tests/runtime/test_pipeline.py",
+    "runtime/indexing.py": "runs in tests/runtime/test_pipeline.py",
+    "runtime/passes.py": "runs in tests/runtime/test_pipeline.py",
+    "runtime/trainer.py": "runs in tests/runtime/test_training.py",
+    "runtime/worker.py": "runs in tests/runtime/test_training.py",
+    "runtime/environment.py": "the doors need it: tests/jobs/test_bootstrap.py",
+    "runtime/lines.py": "what it says is read in tests/runtime/test_rounds.py and tests/jobs/test_bootstrap.py",
+    "runtime/pictures.py": "the sheet is looked for in tests/runtime/test_rounds.py",
+    "runtime/reporter.py": "its events are read in tests/runtime/test_rounds.py",
 }
 """Files whose test lies elsewhere, and why."""
 
