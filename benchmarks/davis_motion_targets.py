@@ -30,6 +30,7 @@ from eisen_ray.supervision.motion import MotionSegmenter
 HEIGHT, WIDTH, CROPPED = 270, 480, 264
 MARGIN = (HEIGHT - CROPPED) // 2
 MIN_AREA = 0.001  # of the image; smaller moving regions are dropped (algorithm.md, 6.4)
+PLACES = ("source", "weights", "cache", "json")  # paths of one machine; the flow's identity names the weights
 Target = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(line(["mean", sum(row["frames"] for row in rows), *mean.values()]))
     result = {
         "benchmark": "davis_motion_targets",
-        "settings": {key: str(value) for key, value in vars(options).items() if key not in ("json", "cache", "source")},
+        "settings": {key: str(value) for key, value in vars(options).items() if key not in PLACES},
         "flow": estimator.identity,
         "machine": f"{platform.machine()}, torch {torch.__version__}",
         "mean": mean,
