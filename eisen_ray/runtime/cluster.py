@@ -7,11 +7,10 @@ import os
 from dataclasses import dataclass
 
 import ray
-import ray.data
 
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import ConfigError
-from eisen_ray.runtime.idle import RestBetweenTurns
+from eisen_ray.runtime.idle import prepare_data_context
 
 # Frames of a few fragments wait in the object store; half a GiB holds some hundred images of 512x512.
 LOCAL_OBJECT_STORE_BYTES = 512 * 1024**2
@@ -126,13 +125,5 @@ def _start_local() -> None:
 
 
 def _quiet() -> None:
-    context = ray.data.DataContext.get_current()
-    # The driver prints lines of its own that read well in a terminal and in a log.
-    context.enable_progress_bars = False
-    # A pipeline without any progress for so long is stuck: an error is better than a night of waiting.
-    context.execution_no_progress_timeout_s = 900
-    if RestBetweenTurns not in context.custom_execution_callback_classes:
-        context.custom_execution_callback_classes.append(RestBetweenTurns)
-    # Ray Data warns that its progress bars are off, which is what was asked for.
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    prepare_data_context()
     logging.getLogger("ray.train").setLevel(logging.WARNING)

@@ -25,6 +25,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from eisen_ray.data.index import Fragment
 from eisen_ray.errors import EisenError
 from eisen_ray.runtime.datasets import stored_samples, streamed_samples
+from eisen_ray.runtime.idle import prepare_data_context
 from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, training_folder
 from eisen_ray.runtime.progress import BoardReader, Record, new_board
 from eisen_ray.runtime.reading import num_positions, pair_starts, unused_positions
@@ -58,6 +59,7 @@ class Reading:
 
     def __call__(self) -> Dataset:
         """The dataset of what is left."""
+        prepare_data_context()
         used = _used(self.work)
         positions = self.positions(used)
         if self.part == "stored":
