@@ -82,7 +82,7 @@ def davis() -> RunConfig:
         root="runs/davis",
         data=DataConfig(layout="davis", source="data/DAVIS2016", image_height=256, image_width=480),
         flow=FlowConfig(height=256, width=480),
-        motion=MotionConfig(method="plateau", largest_only=True, offsets=(1, -1, 2, -2), min_region_nodes=20),
+        motion=MotionConfig(method="plateau", threshold_px=1.0, largest_only=True, min_region_nodes=20),
         grouping=PAPER,
         train=TrainConfig(num_steps=100_000),
         rounds=RoundsConfig(num_rounds=1),

@@ -11,7 +11,7 @@ import torch
 
 from eisen_ray.config import TeacherConfig
 from eisen_ray.learning.step import Batch
-from eisen_ray.runtime.reading import epoch_of
+from eisen_ray.runtime.reading import epoch_of, fragment_at, frame_of, position_of, sample_id
 from eisen_ray.supervision.targets import target_labels
 
 
@@ -34,10 +34,10 @@ class Sample(NamedTuple):
 def samples_of(columns: Iterable[dict[str, np.ndarray]]) -> Iterator[Sample]:
     """Single samples from batches of columns, as Ray Data gives them."""
     for batch in columns:
-        for place, sample_id in enumerate(batch["sample_id"]):
+        for place, name in enumerate(batch["sample_id"]):
             # Copied: a view would keep the whole block alive for as long as one sample waits in the buffer.
             segments = batch["segments"][place].copy() if "segments" in batch else None
-            yield Sample(int(sample_id), batch["image"][place].copy(), batch["motion"][place].copy(), segments)
+            yield Sample(int(name), batch["image"][place].copy(), batch["motion"][place].copy(), segments)
 
 
 def shuffled(
@@ -55,6 +55,28 @@ def shuffled(
                 yield _take(buffer, rng)
         while buffer:
             yield _take(buffer, rng)
+
+
+def replayed(samples: Iterable[Sample], num_fragments: int, seed: int) -> Iterator[Sample]:
+    """All samples given, then those of the last epoch again and again, in the order of every further epoch.
+
+    The sequence is the one that reading on would give, from memory. It never ends unless it is empty.
+
+    Args:
+        samples: in the order of their positions; the last epoch must be whole.
+        num_fragments: of the round.
+        seed: of the reading's order.
+    """
+    epoch, last = -1, dict[int, list[Sample]]()
+    for sample in samples:
+        position = position_of(sample.sample_id)
+        if position // num_fragments != epoch:
+            epoch, last = position // num_fragments, {}
+        last.setdefault(fragment_at(position, num_fragments, seed), []).append(sample)
+        yield sample
+    for position in itertools.count((epoch + 1) * num_fragments) if last else ():
+        for sample in last.get(fragment_at(position, num_fragments, seed), ()):
+            yield sample._replace(sample_id=sample_id(position, frame_of(sample.sample_id)))
 
 
 def batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:

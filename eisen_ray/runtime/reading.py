@@ -25,9 +25,19 @@ def sample_id(position: int, frame: int) -> int:
     return position * MAX_FRAGMENT_FRAMES + frame
 
 
+def position_of(name: int) -> int:
+    """The position of a sample id."""
+    return name // MAX_FRAGMENT_FRAMES
+
+
+def frame_of(name: int) -> int:
+    """The frame of a sample id, counted from its fragment's first."""
+    return name % MAX_FRAGMENT_FRAMES
+
+
 def epoch_of(name: int, num_fragments: int) -> int:
     """The epoch of a sample id."""
-    return name // MAX_FRAGMENT_FRAMES // num_fragments
+    return position_of(name) // num_fragments
 
 
 @lru_cache(maxsize=4)

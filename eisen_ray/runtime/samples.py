@@ -16,6 +16,10 @@ from eisen_ray.runtime.layout import RoundWork, fragment_file, reading_file
 from eisen_ray.runtime.reading import fragment_at, pair_starts, sample_id
 from eisen_ray.runtime.storage import Store
 
+# An epoch of images up to this size is read once and then kept by the worker: on a laptop, decoding it again in every
+# epoch costs a fifth of the training.
+REPLAY_BYTES = 512 * 1024**2
+
 
 class ReadPosition:
     """1:1. From `id`, a number in the list of positions, to `position` and `fragment`.
@@ -120,6 +124,20 @@ def reading_list(store: Store, path: str) -> list[str]:
 def reading_seed(work: RoundWork) -> int:
     """Seed of a round's reading order."""
     return work.config.seed * 1000 + work.round_number
+
+
+def images_per_fragment(work: RoundWork) -> list[int]:
+    """Images of each fragment in the round's reading list."""
+    stride = work.config.data.pair_stride
+    fragments = reading_list(work.store, reading_file(work.round_number))
+    return [len(pair_starts(Fragment.from_json(fragment).num_frames, stride)) for fragment in fragments]
+
+
+def replays(work: RoundWork) -> bool:
+    """Whether the training worker keeps an epoch and replays it: a single worker, and few images."""
+    data = work.config.data
+    num_bytes = sum(images_per_fragment(work)) * data.image_height * data.image_width * 3
+    return work.config.resources.train_workers == 1 and num_bytes <= REPLAY_BYTES
 
 
 def quarantine(work: RoundWork, row: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ray.data import Dataset, ExecutionOptions
+from ray.data import Dataset, ExecutionOptions, ExecutionResources
 from ray.train import (
     Checkpoint,
     CheckpointConfig,
@@ -28,10 +28,14 @@ from eisen_ray.runtime.datasets import stored_samples, streamed_samples
 from eisen_ray.runtime.idle import prepare_data_context
 from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, training_folder
 from eisen_ray.runtime.progress import BoardReader, Record, new_board
-from eisen_ray.runtime.reading import num_positions, pair_starts, unused_positions
-from eisen_ray.runtime.samples import reading_list, reading_seed
+from eisen_ray.runtime.reading import epoch_of, num_positions, unused_positions
+from eisen_ray.runtime.samples import images_per_fragment, reading_list, reading_seed, replays
 from eisen_ray.runtime.student import used_samples
 from eisen_ray.runtime.worker import train_worker, worker_settings
+
+# Two steps' worth for each of some dozen blocks in flight, and room for a few blocks whatever their size.
+READ_AHEAD_BATCHES = 24
+MIN_READ_AHEAD_BYTES = 32 * 1024**2
 
 
 class TrainingError(EisenError):
@@ -72,6 +76,10 @@ class Reading:
         sizes = images_per_fragment(self.work)
         train = self.work.config.train
         begin, end = 0, num_positions(train.num_steps * train.batch_size, sizes)
+        if replays(self.work):
+            # The rest of the epoch that is under way, then a whole one for the worker to keep.
+            epochs = epoch_of(int(used.max()), len(sizes)) + 2 if len(used) else 1
+            end = min(end, epochs * len(sizes))
         if self.streams:
             begin, end = (0, len(sizes)) if self.part == "first" else (len(sizes), end)
         return unused_positions(begin, end, sizes, reading_seed(self.work), used)
@@ -102,8 +110,7 @@ def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[R
         scaling_config=scaling(work, on_gpu),
         run_config=run_config(work),
         datasets=datasets,
-        # In order: with one worker the same seed then gives the same batches, run after run.
-        dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True)),
+        dataset_config=DataConfig(execution_options=_reading_options(work)),
     )
     with BoardReader(board, tell):
         try:
@@ -135,13 +142,6 @@ def run_config(work: RoundWork) -> RunConfig:
     )
 
 
-def images_per_fragment(work: RoundWork) -> list[int]:
-    """Images of each fragment in the round's reading list."""
-    stride = work.config.data.pair_stride
-    fragments = reading_list(work.store, reading_file(work.round_number))
-    return [len(pair_starts(Fragment.from_json(fragment).num_frames, stride)) for fragment in fragments]
-
-
 def last_checkpoint(work: RoundWork) -> Checkpoint | None:
     """The last checkpoint that Ray Train has committed in this round, or None."""
     place = work.store.uri(training_folder(work.round_number))
@@ -166,6 +166,15 @@ def _innermost(error: BaseException) -> str:
         return _innermost(inner)
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"
+
+
+def _reading_options(work: RoundWork) -> ExecutionOptions:
+    data, train = work.config.data, work.config.train
+    # Read-ahead without a limit would decode far past the end of the round and take the CPU from the first steps.
+    ahead = READ_AHEAD_BATCHES * train.batch_size * data.image_height * data.image_width * 3
+    limits = ExecutionResources(object_store_memory=max(ahead, MIN_READ_AHEAD_BYTES))
+    # In order: with one worker the same seed then gives the same batches, run after run.
+    return ExecutionOptions(preserve_order=True, resource_limits=limits)
 
 
 def _used(work: RoundWork) -> np.ndarray:

@@ -20,9 +20,9 @@ from torch import nn
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import DataError
 from eisen_ray.learning.step import StepSettings, train_step
-from eisen_ray.runtime.batches import Sample, batched, samples_of, shuffled, to_batch
+from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
-from eisen_ray.runtime.samples import reading_list
+from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
 from eisen_ray.settings import from_dict, to_dict
 
@@ -139,24 +139,31 @@ class StudentLoop:
 
 
 def _batches(work: RoundWork, student: Student, names: list[str], rank: int, world_size: int) -> Iterator[list[Sample]]:
-    """This worker's part of every batch, without end: the last dataset is read again and again."""
+    """This worker's part of every batch, without end."""
     rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
     num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
-    samples = shuffled(_samples(names), work.config.train.shuffle_images, rng, num_fragments)
-    return batched(samples, work.config.train.batch_size // world_size)
+    samples = replayed(_read(names), num_fragments, reading_seed(work)) if replays(work) else _read_on(names)
+    mixed = shuffled(samples, work.config.train.shuffle_images, rng, num_fragments)
+    yield from batched(mixed, work.config.train.batch_size // world_size)
+    raise DataError("No stored fragment could be read; the reasons are in the folder quarantine under the root.")
 
 
-def _samples(names: list[str]) -> Iterator[Sample]:
-    for name in itertools.chain(names, itertools.repeat(names[-1])):
+def _read(names: list[str]) -> Iterator[Sample]:
+    for name in names:
         shard = ray.train.get_dataset_shard(name)
-        count = 0
-        for sample in samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy")):
-            count += 1
-            yield sample
-        if count == 0 and name == names[-1]:
-            raise DataError(
-                "No stored fragment could be read; the reasons are in the folder quarantine under the root."
-            )
+        yield from samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy"))
+
+
+def _read_on(names: list[str]) -> Iterator[Sample]:
+    """All datasets, then the last one again and again, unless it is empty."""
+    yield from _read(names)
+    while True:
+        again = _read(names[-1:])
+        first = next(again, None)
+        if first is None:
+            return
+        yield first
+        yield from again
 
 
 def _use_threads(num_threads: int, local_workers: int) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 
 from eisen_ray.config import TeacherConfig
-from eisen_ray.runtime.batches import Sample, batched, samples_of, shuffled, to_batch
-from eisen_ray.runtime.reading import sample_id
+from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
+from eisen_ray.runtime.reading import fragment_at, sample_id
 
 
 def sample(number: int, segments: np.ndarray | None = None) -> Sample:
@@ -56,6 +58,28 @@ def test_epochs_do_not_mix() -> None:
     order = [one.sample_id // sample_id(1, 0) for one in shuffled(samples, 100, rng, fragments_per_epoch=4)]
     assert [sorted(order[begin : begin + 4]) for begin in (0, 4, 8)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     assert order != sorted(order)
+
+
+def test_replay_goes_on_as_reading_would() -> None:
+    def read(first: int, last: int) -> list[Sample]:
+        # Fragment 2 cannot be read and has no samples.
+        places = [(place, fragment_at(place, 3, seed=5)) for place in range(first, last)]
+        return [
+            sample(sample_id(place, frame))._replace(image=np.full((8, 8, 3), fragment * 10 + frame, np.uint8))
+            for place, fragment in places
+            if fragment != 2
+            for frame in (0, 4)
+        ]
+
+    # From memory after an interrupted epoch and a whole one, and from storage.
+    replay = list(itertools.islice(replayed(read(1, 6), 3, seed=5), 22))
+    storage = read(1, 18)[:22]
+    assert [one.sample_id for one in replay] == [one.sample_id for one in storage]
+    assert [one.image[0, 0, 0] for one in replay] == [one.image[0, 0, 0] for one in storage]
+
+
+def test_replay_of_nothing_ends() -> None:
+    assert list(replayed([], 3, seed=0)) == []
 
 
 def test_batches_are_full_or_left_out() -> None:
