@@ -48,6 +48,7 @@ def build_grouping(grouping: GroupingConfig) -> Grouping:
         readout=grouping.readout,
         plateau_width=grouping.plateau_width,
         min_region_nodes=grouping.min_region_nodes,
+        precision=grouping.precision,
     )
 
 

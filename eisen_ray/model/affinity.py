@@ -30,6 +30,11 @@ class AffinityHead(nn.Module):
         return self.query(nodes), self.key(nodes)
 
 
+def scaled_query(query: Tensor) -> Tensor:
+    """Queries [B, N, D] whose products with keys are logits: divided by sqrt(D)."""
+    return query / math.sqrt(query.shape[-1])
+
+
 def affinity_logits(query: Tensor, key: Tensor, neighborhood: Neighborhood) -> Tensor:
     """Scaled dot products of row queries and column keys.
 
@@ -44,7 +49,7 @@ def affinity_logits(query: Tensor, key: Tensor, neighborhood: Neighborhood) -> T
     """
     # Autocast would round the logits to 8 bits, and affinities are differences of logits.
     with torch.autocast(query.device.type, enabled=False):
-        return neighborhood.dot(query / math.sqrt(query.shape[-1]), key)
+        return neighborhood.dot(scaled_query(query), key)
 
 
 def row_max_affinity(logits: Tensor, neighborhood: Neighborhood) -> Tensor:

@@ -74,7 +74,7 @@ def paper_rule(unit: Tensor, draws: Draws, num_slots: int, num_rounds: int, over
     for round_index in range(num_rounds):
         vectors = take_nodes(nodes, pointers)
         masks = object_masks(nodes, vectors)
-        retained = ~_beaten(masks, overlap)
+        retained = ~_beaten(masks, pointers, overlap)
         uncovered = 1 - (masks * retained[..., None]).amax(dim=1)
         if round_index + 1 < num_rounds:
             # Only nodes that no retained mask covers get new pointers: faint overlap elsewhere would outweigh them.
@@ -86,10 +86,12 @@ def paper_rule(unit: Tensor, draws: Draws, num_slots: int, num_rounds: int, over
     return CompetitionResult(soft, retained, vectors, places, uncovered, labels)
 
 
-def _beaten(masks: Tensor, overlap: float) -> Tensor:
+def _beaten(masks: Tensor, pointers: Tensor, overlap: float) -> Tensor:
     """Which slots lose against another one they overlap: bool [B, K]; of equal weights the lower slot wins."""
     weight = masks.sum(-1)
     slot = torch.arange(weight.shape[1], device=weight.device)
+    # Pointers at one node have one mask, whose two sums may differ in their last bit.
+    equal = (weight[:, None, :] == weight[:, :, None]) | (pointers[:, None, :] == pointers[:, :, None])
     heavier = weight[:, None, :] > weight[:, :, None]  # [B, k, k']: k' beats k
-    tie = (weight[:, None, :] == weight[:, :, None]) & (slot[None, :] < slot[:, None])
-    return ((pairwise_jaccard(masks) > overlap) & (heavier | tie)).any(-1)
+    stronger = torch.where(equal, slot[None, :] < slot[:, None], heavier)
+    return ((pairwise_jaccard(masks) > overlap) & stronger).any(-1)

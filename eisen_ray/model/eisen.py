@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from eisen_ray.errors import ConfigError
-from eisen_ray.model.affinity import AffinityHead, affinity_logits, row_max_affinity
+from eisen_ray.model.affinity import AffinityHead, affinity_logits
+from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.backbone import normalize_images
 from eisen_ray.model.competition import Competition
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.object_masks import RandomDraws
 from eisen_ray.model.pair_layout import Neighborhood
+from eisen_ray.model.precision import Precision, product_dtype
 from eisen_ray.model.regions import connected_regions
 
 # Pixels per node: the backbone's output stands at a quarter of the image.
@@ -53,6 +55,7 @@ class Grouping:
         readout: `competition`, or `argmax` over the plateau's channels (Table 3).
         plateau_width: Q.
         min_region_nodes: smaller regions become unassigned.
+        precision: of the products in message passing, see `product_dtype`.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Grouping:
         readout: Literal["competition", "argmax"] = "competition",
         plateau_width: int = 32,
         min_region_nodes: int = 20,
+        precision: Precision = "fp32",
     ) -> None:
         if plateau_width < 1:
             raise ConfigError(f"The plateau map needs at least one channel; got {plateau_width}.")
@@ -70,15 +74,19 @@ class Grouping:
         self.readout = readout
         self.plateau_width = plateau_width
         self.min_region_nodes = min_region_nodes
+        self.precision: Precision = precision
 
-    def plateaus(
-        self, affinity: Tensor, neighborhood: Neighborhood, generator: torch.Generator, num_runs: int = 1
-    ) -> Tensor:
-        """Affinities [B, T, R, C] to the final plateau maps of passes with different draws: [B, N, P, Q]."""
-        batch, num_nodes = affinity.shape[0], neighborhood.num_nodes
+    def plateaus(self, graph: AffinityGraph, generator: torch.Generator, num_runs: int = 1) -> Tensor:
+        """The final plateau maps of passes with different draws over one graph: [B, N, P, Q]."""
+        edges = graph.edges(self.kprop.threshold, product_dtype(self.precision, graph.query.device))
+        start, active = self.starts(graph.batch, graph.neighborhood.num_nodes, generator, num_runs)
+        return self.kprop.run(edges, start, active)
+
+    def starts(self, batch: int, num_nodes: int, generator: torch.Generator, num_runs: int) -> tuple[Tensor, Tensor]:
+        """Random plateaus [B, N, P, Q] to start from, and who is active first, bool [B, N, P]."""
         start = initial_plateau(batch, num_nodes, self.plateau_width, generator, num_runs)
         active = torch.stack([initial_active(batch, num_nodes, generator) for _ in range(num_runs)], dim=-1)
-        return self.kprop(affinity, neighborhood, start, active)
+        return start, active
 
     def read(self, plateau: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
         """A plateau map [B, N, Q] to segments: int64 [B, H, W], 0 = unassigned."""
@@ -90,19 +98,14 @@ class Grouping:
         return connected_regions(labels, self.min_region_nodes)
 
     def __call__(
-        self,
-        affinity: Tensor,
-        neighborhood: Neighborhood,
-        grid: tuple[int, int],
-        generator: torch.Generator,
-        num_runs: int = 1,
+        self, graph: AffinityGraph, grid: tuple[int, int], generator: torch.Generator, num_runs: int = 1
     ) -> Tensor:
-        """Affinities [B, T, R, C] to the segments of passes with different draws.
+        """From affinities to the segments of passes with different draws.
 
         Returns:
             int64 [P, B, H, W], 0 = unassigned, 1 the largest. The passes share weights and products.
         """
-        plateaus = self.plateaus(affinity, neighborhood, generator, num_runs)
+        plateaus = self.plateaus(graph, generator, num_runs)
         # One pass at a time: masks of all passes at once would need P times the memory of the largest tensor here.
         return torch.stack([self.read(plateaus[:, :, run], *grid, generator) for run in range(num_runs)])
 
@@ -156,11 +159,10 @@ class Eisen(nn.Module):
         return levels
 
     @torch.no_grad()
-    def affinities(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Neighborhood, tuple[int, int]]:
-        """Affinities [B, T, R, C] of equation (1), their pairs, and the grid."""
+    def graph(self, images: Tensor, generator: torch.Generator) -> tuple[AffinityGraph, tuple[int, int]]:
+        """Everything that grouping needs of the images, and the grid (H/4, W/4)."""
         query, key, grid = self.embed(images)
-        neighborhood = self.sampler(*grid, images.shape[0], generator)
-        return row_max_affinity(affinity_logits(query, key, neighborhood), neighborhood), neighborhood, grid
+        return AffinityGraph(query, key, self.sampler(*grid, images.shape[0], generator)), grid
 
     @torch.no_grad()
     def segment(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -170,8 +172,8 @@ class Eisen(nn.Module):
     @torch.no_grad()
     def segment_runs(self, images: Tensor, generator: torch.Generator, num_runs: int) -> Tensor:
         """Segments of `num_runs` passes with different draws over the same affinities: int64 [P, B, H/4, W/4]."""
-        affinity, neighborhood, grid = self.affinities(images, generator)
-        return self.grouping(affinity, neighborhood, grid, generator, num_runs)
+        graph, grid = self.graph(images, generator)
+        return self.grouping(graph, grid, generator, num_runs)
 
 
 def _pad_to_stride(images: Tensor) -> Tensor:

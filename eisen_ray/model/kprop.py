@@ -7,13 +7,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import threshold
 
 from eisen_ray.errors import ConfigError
+from eisen_ray.model.affinity_graph import pair_edges
+from eisen_ray.model.messages import Edges, Messages
 from eisen_ray.model.pair_layout import Neighborhood
-
-# An edge of a dense graph activates its receiver when its weight is above this (release).
-_DENSE_REACH = 0.5
 
 
 def initial_plateau(
@@ -80,97 +78,82 @@ class KProp:
         self.norm_floor = norm_floor
 
     def __call__(self, affinity: Tensor, neighborhood: Neighborhood, plateau: Tensor, active: Tensor) -> Tensor:
-        """The plateau map after the last iteration; arguments as for `iterate`."""
-        state = plateau
-        for state in self.iterate(affinity, neighborhood, plateau, active):  # noqa: B007 - the last one is wanted
-            pass
-        return state
-
-    def iterate(
-        self, affinity: Tensor, neighborhood: Neighborhood, plateau: Tensor, active: Tensor
-    ) -> Iterator[Tensor]:
-        """The plateau map after every iteration, so that a study of S costs one run.
+        """The plateau map after the last iteration, for affinities given as a table.
 
         Args:
             affinity: [B, T, R, C] of equation (1).
             neighborhood: the pairs.
+            plateau, active: as for `iterate`.
+        """
+        return self.run(pair_edges(affinity, neighborhood, self.threshold), plateau, active)
+
+    def run(self, edges: Edges, plateau: Tensor, active: Tensor) -> Tensor:
+        """The plateau map after the last iteration; arguments as for `iterate`."""
+        state = plateau
+        for state in self.iterate(edges, plateau, active):  # noqa: B007 - the last one is wanted
+            pass
+        return state
+
+    def iterate(self, edges: Edges, plateau: Tensor, active: Tensor) -> Iterator[Tensor]:
+        """The plateau map after every iteration, so that a study of S costs one run.
+
+        Args:
+            edges: from `AffinityGraph.edges` or `pair_edges`, made with this threshold.
             plateau: start h_0, [B, N, Q], or [B, N, P, Q] for P passes over the same affinities.
             active: bool [B, N] or [B, N, P], who sends at first; ignored when `start` is `all`.
 
         Yields:
             The plateau in the shape of the start, `num_iterations` times.
         """
-        weights = self.split(affinity, neighborhood)
         passes = plateau.dim() == 4
         state = plateau if passes else plateau[:, :, None]
         senders = active if passes else active[:, :, None]
         if self.start == "all":
             senders = torch.ones_like(senders)
         everyone = bool(senders.all())
-        norms = _incoming(weights, neighborhood, senders)
+        norms = _incoming(edges, senders, state.dtype)
         for _ in range(self.num_iterations):
-            state = self._step(weights, norms, neighborhood, state, None if everyone else senders)
+            state = self._step(edges, norms, state, None if everyone else senders)
             yield state if passes else state[:, :, 0]
             if not everyone:
-                senders = self._reach(weights, neighborhood, senders)
+                senders = self._reach(edges, senders, state.dtype)
                 everyone = bool(senders.all())
-                norms = _incoming(weights, neighborhood, senders)
+                # Once everyone sends, the normalisers stay as they are.
+                norms = _incoming(edges, senders, state.dtype)
 
-    def split(self, affinity: Tensor, neighborhood: Neighborhood) -> tuple[Tensor, Tensor]:
-        """Excitatory weights A where A > t, inhibitory weights 1 - A where 1 - A > t; both [B, T, R, C].
-
-        The paper's text, read literally, zeroes the values that these keep; Fig. 4 and the code agree with
-        this reading [Decision 4].
-        """
-        excite = threshold(affinity, self.threshold, 0.0)
-        inhibit = threshold(1 - affinity, self.threshold, 0.0)
-        if neighborhood.full:
-            return excite, inhibit
-        inside = neighborhood.inside()
-        return excite * inside, inhibit * inside
-
-    def _step(
-        self,
-        weights: tuple[Tensor, Tensor],
-        norms: tuple[Tensor, Tensor],
-        neighborhood: Neighborhood,
-        plateau: Tensor,
-        senders: Tensor | None,
-    ) -> Tensor:
+    def _step(self, edges: Edges, norms: tuple[Tensor, Tensor], plateau: Tensor, senders: Tensor | None) -> Tensor:
         """One iteration on [B, N, P, Q]; senders None = everyone."""
         if self.excite:  # h+ = h + A+ h                                          [Eq. (2)]
-            plateau = plateau + _messages(weights[0], neighborhood, plateau, senders) / norms[0]
+            plateau = torch.addcdiv(plateau, _messages(edges.excite, plateau, senders), norms[0])
         if self.inhibit:  # h- = h+ - A- h+                                       [Eq. (3)]
-            message = _messages(weights[1], neighborhood, plateau, senders) / norms[1]
-            plateau = plateau - (message if self.inhibition == "subtract" else _component(plateau, message))
+            message = _messages(edges.inhibit, plateau, senders)
+            if self.inhibition == "subtract":
+                plateau = torch.addcdiv(plateau, message, norms[1], value=-1)
+            else:
+                plateau = plateau - _component(plateau, message / norms[1])
         plateau = plateau.relu() + self.epsilon  # h = Norm(ReLU(h-))             [Eq. (4)]
         if self.norm == "softmax":
             return plateau.softmax(dim=-1)
         return plateau / plateau.norm(dim=-1, keepdim=True).clamp(min=self.norm_floor)
 
-    def _reach(self, weights: tuple[Tensor, Tensor], neighborhood: Neighborhood, senders: Tensor) -> Tensor:
+    def _reach(self, edges: Edges, senders: Tensor, dtype: torch.dtype) -> Tensor:
         """Who is active next: everyone (`first`), or whoever an active node has an edge to (`spread`)."""
         if self.start == "first":
             return torch.ones_like(senders)
-        if neighborhood.full:
-            edges = torch.maximum(*weights) > _DENSE_REACH
-        else:
-            edges = neighborhood.inside().expand_as(weights[0])
-        dtype = weights[0].dtype
-        return senders | (neighborhood.send(edges.to(dtype), senders.to(dtype)) > 0)
+        return senders | (edges.reach(senders.to(dtype)) > 0)
 
 
-def _messages(weights: Tensor, neighborhood: Neighborhood, plateau: Tensor, senders: Tensor | None) -> Tensor:
+def _messages(weights: Messages, plateau: Tensor, senders: Tensor | None) -> Tensor:
     """What each node receives from the senders: [B, N, P, Q]."""
     if senders is not None:
         plateau = plateau * senders[..., None]
-    return neighborhood.send(weights, plateau.flatten(2)).unflatten(-1, plateau.shape[2:])
+    return weights(plateau.flatten(2)).unflatten(-1, plateau.shape[2:])
 
 
-def _incoming(weights: tuple[Tensor, Tensor], neighborhood: Neighborhood, senders: Tensor) -> tuple[Tensor, Tensor]:
+def _incoming(edges: Edges, senders: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The sum of the weights that each node receives, floored at 1, excitatory and inhibitory: [B, N, P, 1] each."""
-    sending = senders.to(weights[0].dtype)
-    excite, inhibit = (neighborhood.send(weight, sending).clamp(min=1)[..., None] for weight in weights)
+    sending = senders.to(dtype)
+    excite, inhibit = (weights(sending).clamp(min=1)[..., None] for weights in (edges.excite, edges.inhibit))
     return excite, inhibit
 
 

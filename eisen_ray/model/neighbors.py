@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from eisen_ray.errors import ConfigError
-from eisen_ray.model.pair_layout import FarGroups, Neighborhood
+from eisen_ray.model.pair_layout import FarGroups, Neighborhood, Tiling
 
 
 def window_indices(height: int, width: int, window: int, padding: Literal["outside", "reflect"] = "outside") -> Tensor:
@@ -127,7 +127,8 @@ class NeighborSampler:
             return row_neighborhood(columns, num_nodes)
         rows, local, allowed = _local_tiles(height, width, self.window, self.tile_size, str(device))
         far = self._far_groups(rows, num_nodes, batch, generator) if self.num_far > 0 else None
-        return Neighborhood(num_nodes=num_nodes, rows=rows, columns=local, allowed=allowed, far=far)
+        tiling = Tiling(height, width, self.tile_size, self.window // 2)
+        return Neighborhood(num_nodes=num_nodes, rows=rows, columns=local, allowed=allowed, far=far, tiling=tiling)
 
     def _far_groups(self, rows: Tensor, num_nodes: int, batch: int, generator: torch.Generator) -> FarGroups:
         """Groups as large as a tile, of nodes that a random permutation brings together."""
@@ -143,4 +144,4 @@ class NeighborSampler:
         num_decks = -(-num_groups * self.num_far // num_nodes)
         decks = torch.rand(batch, num_decks, num_nodes, generator=generator, device=device).argsort(dim=-1)
         columns = decks.flatten(1)[:, : num_groups * self.num_far].unflatten(1, (num_groups, self.num_far))
-        return FarGroups(rows=members.view(num_groups, size), columns=columns, place=place[rows])
+        return FarGroups(num_nodes=num_nodes, rows=members.view(num_groups, size), columns=columns, place=place[rows])

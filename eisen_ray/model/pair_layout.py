@@ -14,9 +14,57 @@ in the package knows which of them is in use.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Square tiles over a grid, each with its halo: the tile together with all windows of its nodes.
+
+    Tiles stand row by row, and so do the nodes of a tile and of a halo. Strided copies take the place of gathers.
+
+    Attributes:
+        height, width: of the grid, nodes.
+        tile: side of a tile, nodes.
+        radius: of the window, nodes; a halo's side is tile + 2 * radius.
+    """
+
+    height: int
+    width: int
+    tile: int
+    radius: int
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Tiles from top to bottom and from left to right."""
+        return -(-self.height // self.tile), -(-self.width // self.tile)
+
+    def blocks(self, nodes: Tensor) -> Tensor:
+        """The nodes of every tile: [B, N, F] to [B, T, R, F]; zeros outside the image."""
+        return self._cut(nodes, 0)
+
+    def halos(self, nodes: Tensor) -> Tensor:
+        """The nodes of every halo: [B, N, F] to [B, T, L, F]; zeros outside the image."""
+        return self._cut(nodes, self.radius)
+
+    def join(self, blocks: Tensor) -> Tensor:
+        """The inverse of `blocks`: [B, T, R, F] to [B, N, F]."""
+        grid = blocks.unflatten(2, (self.tile, self.tile)).unflatten(1, self.counts).transpose(2, 3)
+        return grid.flatten(3, 4).flatten(1, 2)[:, : self.height, : self.width].flatten(1, 2)
+
+    def _cut(self, nodes: Tensor, radius: int) -> Tensor:
+        down, right = (count * self.tile for count in self.counts)
+        grid = nodes.unflatten(1, (self.height, self.width))
+        grid = pad(grid, (0, 0, radius, radius + right - self.width, radius, radius + down - self.height)).contiguous()
+        side = self.tile + 2 * radius
+        image, row, column, channel = grid.stride()
+        size = (len(grid), *self.counts, side, side, grid.shape[-1])
+        windows = grid.as_strided(size, (image, row * self.tile, column * self.tile, row, column, channel))
+        return windows.reshape(len(grid), -1, side * side, grid.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -24,12 +72,15 @@ class FarGroups:
     """Long-range pairs.
 
     Attributes:
+        num_nodes: N.
         rows: int64 [G, M], the row nodes of each group; N marks padding.
-        columns: int64 [B, G, F], the far samples that a group's rows share.
+        columns: int64 [B, G, F], the far samples that a group's rows share: dealt in this order from shuffled decks
+            of all nodes, each of which holds every node once.
         place: int64 [1 or B, T, R], where each row of the local tiles stands among the G * M rows of the groups;
             padding rows stand behind the last.
     """
 
+    num_nodes: int
     rows: Tensor
     columns: Tensor
     place: Tensor
@@ -45,6 +96,41 @@ class FarGroups:
         out[:, self.place.flatten()] = values.flatten(1, 2)
         return out[:, :-1].unflatten(1, self.rows.shape)
 
+    def of_rows(self, nodes: Tensor) -> Tensor:
+        """The row nodes of every group: [B, N, F] to [B, G, M, F]; zeros for padding."""
+        return _gather(nodes, self.rows[None])
+
+    def of_columns(self, nodes: Tensor) -> Tensor:
+        """The far samples of every group: [B, N, F] to [B, G, far, F]."""
+        return _gather(nodes, self.columns)
+
+    def sum_at_columns(self, values: Tensor) -> Tensor:
+        """What the far samples [B, G, far, F] bring to each node, summed in float32 at least: [B, N, F]."""
+        batch, width = len(values), values.shape[-1]
+        flat = pad(values.flatten(1, 2), (0, 0, 0, 1)).flatten(0, 1)
+        dtype = torch.promote_types(values.dtype, torch.float32)
+        total = values.new_zeros(self._slots.shape[1], width, dtype=dtype)
+        for slots in self._slots:
+            total += flat.index_select(0, slots)
+        return total.unflatten(0, (batch, -1))
+
+    @cached_property
+    def _slots(self) -> Tensor:
+        """Where each node stands in each deck, int64 [decks, B * N], as places in the flat [B * (G * far + 1)].
+
+        Samples are dealt from shuffled decks of all nodes, so that a deck holds a node once; not at all where the last
+        deck ends, which the place behind an image's samples stands for.
+        """
+        dealt = self.columns.flatten(1)
+        batch, count = dealt.shape
+        num_nodes = self.num_nodes
+        num_decks = -(-count // num_nodes)
+        place = torch.arange(count, device=dealt.device)
+        slots = dealt.new_full((batch, num_decks * num_nodes), count)
+        slots.scatter_(1, place // num_nodes * num_nodes + dealt, place.expand(batch, -1))
+        slots += torch.arange(batch, device=dealt.device)[:, None] * (count + 1)
+        return slots.unflatten(1, (num_decks, num_nodes)).transpose(0, 1).flatten(1)
+
 
 @dataclass(frozen=True)
 class Neighborhood:
@@ -59,6 +145,7 @@ class Neighborhood:
         columns: int64 [B or 1, T, L], node of each local column; N marks positions outside the image.
         allowed: bool [R, L] or [B, T, R, L], which local pairs of a tile exist; None = all.
         far: the long-range pairs; None = there are none.
+        tiling: the tiles of all rows, where they are squares of a grid with their halos; else None.
         full: every node is paired with every node exactly once, in order (T = 1, R = L = N, no far pairs).
     """
 
@@ -67,6 +154,7 @@ class Neighborhood:
     columns: Tensor
     allowed: Tensor | None = None
     far: FarGroups | None = None
+    tiling: Tiling | None = None
     full: bool = False
 
     def gather_rows(self, values: Tensor) -> Tensor:
@@ -89,7 +177,9 @@ class Neighborhood:
         if far is not None:
             place = far.place.expand(kept.shape[0], -1, -1).gather(-1, order)
             far = replace(far, place=torch.where(kept, place, far.rows.numel()))
-        return replace(self, rows=torch.where(kept, rows, self.num_nodes), allowed=allowed, far=far, full=False)
+        return replace(
+            self, rows=torch.where(kept, rows, self.num_nodes), allowed=allowed, far=far, tiling=None, full=False
+        )
 
     def dot(self, query: Tensor, key: Tensor) -> Tensor:
         """Dot products of row queries and column keys, both [B, N, D]: [B, T, R, C]; 0 outside the image."""

@@ -8,7 +8,8 @@ import torch
 
 from eisen_ray.errors import ConfigError
 from eisen_ray.learning.loss import affinity_loss
-from eisen_ray.model.affinity import AffinityHead, affinity_logits, row_max_affinity
+from eisen_ray.model.affinity import AffinityHead, affinity_logits
+from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.competition import Competition
 from eisen_ray.model.eisen import Eisen, Grouping
 from eisen_ray.model.kprop import KProp
@@ -108,8 +109,8 @@ def test_runs_differ_in_their_draws_but_share_affinities(model: Eisen) -> None:
 
 
 def test_segmenting_needs_no_gradient(model: Eisen) -> None:
-    affinity, _, _ = model.affinities(images(), seeded())
-    assert not affinity.requires_grad
+    graph, _ = model.graph(images(), seeded())
+    assert not graph.affinity().requires_grad
 
 
 def ellipses(height: int, width: int) -> torch.Tensor:
@@ -127,9 +128,8 @@ def test_perfect_affinities_give_back_the_objects(scope: str, sampling: str, rea
     scene = ellipses(24, 28)
     label = torch.nn.functional.one_hot(scene.flatten(), 4).float()[None] * 40**0.5
     pairs = NeighborSampler(scope, window=7, num_far=60, sampling=sampling, tile_size=8)(24, 28, 1, seeded())
-    affinity = row_max_affinity(affinity_logits(label, label, pairs), pairs)
     grouping = Grouping(KProp(), Competition(), readout, min_region_nodes=5)
-    segments = grouping(affinity, pairs, (24, 28), seeded(1))[0, 0]
+    segments = grouping(AffinityGraph(label, label, pairs), (24, 28), seeded(1))[0, 0]
     if readout == "competition":
         assert same_partition(as_numpy(segments), as_numpy(scene))
     else:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from eisen_ray.errors import ConfigError
+from eisen_ray.model.affinity_graph import pair_edges
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from eisen_ray.model.neighbors import full_neighborhood, row_neighborhood
 from eisen_ray.model.pair_layout import Neighborhood
@@ -56,7 +57,8 @@ def test_eq02_eq03_eq04_match_case_04(tag: str, threshold: float, steps: int, st
     name = "onenode" if start == "spread" else "all"
     kprop = KProp(num_iterations=steps, threshold=threshold, start=start)
     affinity, plateau = torch.from_numpy(case["A"])[:, None], torch.from_numpy(case["h0"])
-    states = list(kprop.iterate(affinity, full_neighborhood(6, 8), plateau, torch.from_numpy(case["activated"]) > 0))
+    edges = pair_edges(affinity, full_neighborhood(6, 8), kprop.threshold)
+    states = list(kprop.iterate(edges, plateau, torch.from_numpy(case["activated"]) > 0))
     assert len(states) == steps
     for iteration in (1, 2, 3):
         if f"{tag}_{name}_iter{iteration}" in case:
@@ -70,7 +72,8 @@ def test_eq02_eq03_eq04_match_case_14(name: str) -> None:
     inhibition = "project" if name == "project" else "subtract"
     kprop = KProp(40, 0.5, start="first", inhibition=inhibition, epsilon=0.0, norm_floor=1e-8)
     affinity, plateau = torch.from_numpy(case["A"])[:, None], torch.from_numpy(case["h0"])
-    states = list(kprop.iterate(affinity, full_neighborhood(6, 8), plateau, torch.from_numpy(case["activated"]) > 0))
+    edges = pair_edges(affinity, full_neighborhood(6, 8), kprop.threshold)
+    states = list(kprop.iterate(edges, plateau, torch.from_numpy(case["activated"]) > 0))
     for state, suffix in ((states[0], "iter1"), (states[1], "iter2"), (states[-1], "final")):
         assert_close(state, case[f"{name}_{suffix}"], 1e-5)
 
@@ -81,7 +84,8 @@ def test_eq02_eq03_eq04_match_their_twins(rules: twin.Rules, kind: str) -> None:
     neighborhood = neighborhood_of(kind, 5, 6, 2)
     view = row_view(neighborhood, 2)
     affinity, plateau, active = random_problem(neighborhood, 2)
-    states = list(kprop_of(rules).iterate(affinity, neighborhood, plateau, active))
+    kprop = kprop_of(rules)
+    states = list(kprop.iterate(pair_edges(affinity, neighborhood, kprop.threshold), plateau, active))
     own = view.take(affinity)
     for b in range(2):
         graph = twin.graph_of(as_numpy(own[b]), as_numpy(view.columns[b]), dense=kind == "full")
@@ -157,7 +161,9 @@ def test_one_active_node_spreads(start: str, changed: list[int]) -> None:
     plateau = torch.nn.functional.normalize(initial_plateau(1, 7, 5, seeded()).double(), dim=-1)
     active = torch.zeros(1, 7, dtype=torch.bool)
     active[0, 1] = True
-    states = KProp(num_iterations=5, start=start).iterate(affinity.double(), neighborhood, plateau, active)
+    states = KProp(num_iterations=5, start=start).iterate(
+        pair_edges(affinity.double(), neighborhood, 0.7), plateau, active
+    )
     # Node 1 sends to itself, which changes nothing, and to node 2; node 0 receives from itself alone.
     assert [int(((state - plateau)[0].abs().amax(-1) > 1e-9).sum()) for state in states] == changed
 

@@ -52,8 +52,11 @@ def segment(truth: np.ndarray, sampling: str, noise: float, num_iterations: int,
     same = pairs.gather_rows(names[..., None]) == pairs.column_values(names)
     logits = 8 * (same.float() - 0.5) + noise * torch.randn(same.shape, generator=generator)
     logits = logits * pairs.inside()
-    grouping = Grouping(KProp(num_iterations, threshold=0.5), Competition(32, 3), min_region_nodes=20)
-    return as_numpy(grouping(row_max_affinity(logits, pairs), pairs, (SIDE, SIDE), generator)[0, 0])
+    kprop = KProp(num_iterations, threshold=0.5)
+    grouping = Grouping(kprop, Competition(32, 3), min_region_nodes=20)
+    start, active = grouping.starts(1, SIDE * SIDE, generator, 1)
+    plateau = kprop(row_max_affinity(logits, pairs), pairs, start, active)
+    return as_numpy(grouping.read(plateau[:, :, 0], SIDE, SIDE, generator)[0])
 
 
 def test_clean_affinities_give_exact_segments_under_the_tile_law() -> None:

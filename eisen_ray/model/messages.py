@@ -1,0 +1,120 @@
+"""Products of one weight per pair with node states, ready for many iterations of message passing.
+
+A pair's owner sends and its column receives [Decision 5], so weights are kept by *receiver*: every node reads from the
+nodes around it, sums stay inside one matrix product, and no message is scattered. For this a square tile of receivers
+looks at the same square of senders that its rows look at as columns: windows are symmetric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from eisen_ray.model.pair_layout import FarGroups, Neighborhood, Tiling
+
+
+class Messages(Protocol):
+    """Weights of all pairs, waiting for states."""
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """States of the senders [B, N, F] to what each node receives, [B, N, F] in the state's dtype."""
+
+
+class Edges(NamedTuple):
+    """A graph as message passing sees it.
+
+    Attributes:
+        excite: excitatory weights.
+        inhibit: inhibitory weights.
+        reach: counts of edges, whatever their weight: who hears from whom.
+    """
+
+    excite: Messages
+    inhibit: Messages
+    reach: Messages
+
+
+@dataclass(frozen=True)
+class PairMessages:
+    """Weights as they lie in a neighbourhood, for any layout; differentiable in weights and states.
+
+    Attributes:
+        weights: [B, T, R, C], 0 for pairs that do not exist.
+        neighborhood: the pairs.
+    """
+
+    weights: Tensor
+    neighborhood: Neighborhood
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """See `Messages`."""
+        return self.neighborhood.send(self.weights, state)
+
+
+@dataclass(frozen=True)
+class DenseMessages:
+    """All pairs.
+
+    Attributes:
+        weights: [B, N, N], row = receiver.
+    """
+
+    weights: Tensor
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """See `Messages`."""
+        return (self.weights @ state.to(self.weights.dtype)).to(state.dtype)
+
+
+@dataclass(frozen=True)
+class TileMessages:
+    """Square tiles of receivers with the halo that sends to them, and groups with shared far samples.
+
+    Attributes:
+        tiling: the tiles.
+        local: [B, T, R, L], row = receiver, column = sender in the tile's halo.
+        far: [B, G, F, M], row = receiver, one of a group's far samples, column = sender, one of the group's rows.
+        groups: who stands in the groups; None without far pairs.
+    """
+
+    tiling: Tiling
+    local: Tensor
+    far: Tensor | None
+    groups: FarGroups | None
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """See `Messages`."""
+        sent = state.to(self.local.dtype)
+        received = self.tiling.join(self.local @ self.tiling.halos(sent)).to(state.dtype)
+        if self.far is None or self.groups is None:
+            return received
+        distant = self.far @ self.groups.of_rows(sent)
+        return received + self.groups.sum_at_columns(distant).to(state.dtype)
+
+
+@dataclass(frozen=True)
+class TileReach:
+    """How many edges end at each node, by counting senders in windows and groups: no weight is looked at.
+
+    Attributes:
+        tiling: the tiles.
+        groups: far samples, if any.
+    """
+
+    tiling: Tiling
+    groups: FarGroups | None
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """See `Messages`; states are 0 or 1, and counts are not exact but positive where they should be."""
+        grid = state.transpose(1, 2).unflatten(2, (self.tiling.height, self.tiling.width))
+        radius = self.tiling.radius
+        near = torch.nn.functional.max_pool2d(grid, 2 * radius + 1, stride=1, padding=radius).flatten(2)
+        received = near.transpose(1, 2)
+        if self.groups is None:
+            return received
+        heard = self.groups.of_rows(state).amax(dim=2, keepdim=True)
+        heard = heard.expand(-1, -1, self.groups.columns.shape[-1], -1)
+        return received + self.groups.sum_at_columns(heard)

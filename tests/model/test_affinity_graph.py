@@ -1,0 +1,73 @@
+"""Edges from keys and queries against edges from the table of affinities, for every layout and in both precisions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from eisen_ray.model import affinity_graph
+from eisen_ray.model.affinity_graph import AffinityGraph, dense_edges, pair_edges, split_affinity
+from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
+from tests.layouts import GRIDS, KINDS, assert_close, neighborhood_of, seeded
+
+BATCH = 2
+
+
+def graph_of(kind: str, height: int, width: int, tile: int) -> AffinityGraph:
+    nodes = height * width
+    query, key = (2 * torch.randn(BATCH, nodes, 6, generator=seeded(seed)) for seed in (1, 2))
+    return AffinityGraph(query, key, neighborhood_of(kind, height, width, BATCH, tile))
+
+
+@pytest.fixture(params=[(kind, *grid) for kind in KINDS for grid in GRIDS], ids=str)
+def graph(request: pytest.FixtureRequest) -> AffinityGraph:
+    return graph_of(*request.param)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7])
+@pytest.mark.parametrize("chunk", [1, 1 << 19])
+def test_edges_are_those_of_the_affinities(
+    graph: AffinityGraph, threshold: float, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(affinity_graph, "_CPU_CHUNK_PAIRS", chunk)
+    state = torch.rand(BATCH, graph.neighborhood.num_nodes, 5, generator=seeded(3))
+    made = graph.edges(threshold)
+    plain = pair_edges(graph.affinity(), graph.neighborhood, threshold)
+    assert_close(made.excite(state), plain.excite(state), 1e-4)
+    assert_close(made.inhibit(state), plain.inhibit(state), 1e-4)
+    assert torch.equal(made.reach(state) > 0, plain.reach(state) > 0)
+
+
+@pytest.mark.parametrize("start", ["spread", "first", "all"])
+def test_propagation_is_that_of_the_affinities(graph: AffinityGraph, start: str) -> None:
+    nodes = graph.neighborhood.num_nodes
+    plateau, active = initial_plateau(BATCH, nodes, 8, seeded()), initial_active(BATCH, nodes, seeded(1))
+    kprop = KProp(5, 0.5, start=start)
+    given = kprop(graph.affinity(), graph.neighborhood, plateau, active)
+    assert_close(kprop.run(graph.edges(0.5), plateau, active), given, 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["full", "tile"])
+def test_bf16_stays_close(kind: str) -> None:
+    graph = graph_of(kind, 8, 12, 4)
+    plateau, active = initial_plateau(BATCH, 96, 8, seeded()), initial_active(BATCH, 96, seeded(1))
+    exact, reduced = (
+        KProp(3, 0.5).run(graph.edges(0.5, dtype), plateau, active) for dtype in (torch.float32, torch.bfloat16)
+    )
+    cosine = torch.nn.functional.cosine_similarity(exact, reduced, dim=-1)
+    assert reduced.dtype == torch.float32
+    assert cosine.median() > 0.999
+    assert cosine.mean() > 0.99
+    assert not torch.equal(exact, reduced), "weights were not reduced"
+
+
+def test_thresholds_leave_a_dead_zone() -> None:
+    excite, inhibit = split_affinity(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]), 0.7)
+    assert_close(excite, [0, 0, 0, 0.75, 1])
+    assert_close(inhibit, [1, 0.75, 0, 0, 0])
+
+
+def test_a_dense_graph_reaches_over_strong_edges_only() -> None:
+    weights = torch.tensor([[[0.0, 0.4], [0.6, 0.0]]])
+    reached = dense_edges(weights, torch.zeros_like(weights)).reach(torch.ones(1, 2, 1))
+    assert (reached[0, :, 0] > 0).tolist() == [False, True]
