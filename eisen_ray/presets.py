@@ -25,7 +25,7 @@ RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
 # Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions.
-YOUNG = GroupingConfig(num_iterations=15, threshold=0.5, plateau_width=64, min_region_nodes=6)
+YOUNG = GroupingConfig(num_iterations=25, threshold=0.5, plateau_width=128, min_region_nodes=6)
 
 
 def quickstart() -> RunConfig:
@@ -37,19 +37,21 @@ def quickstart() -> RunConfig:
     """
     return RunConfig(
         root="runs/quickstart",
-        data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=3),
+        data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=2),
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
         motion=MotionConfig(threshold_px=1.0, min_area=0.01, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
         teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, min_moving_share=0.5, heal_rims=True),
         train=TrainConfig(
-            num_steps=800,
+            num_steps=2000,
             learning_rate=1e-3,
             warmup_steps=50,
             loss_levels=1,
             augment=True,
-            checkpoint_every_steps=400,
+            precision="auto",
+            checkpoint_every_steps=500,
+            log_every_steps=100,
         ),
         rounds=RoundsConfig(gate_images=16, eval_images=64),
     )

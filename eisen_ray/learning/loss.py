@@ -1,4 +1,7 @@
-"""The loss of Section 3.2: row-wise KL divergence between affinities and target connectivity, equation (6)."""
+"""The loss of Section 3.2: row-wise KL divergence between affinities and target connectivity, equation (6).
+
+Here it is taken of a table of logits, as it is written. Training uses `pair_loss`, which needs no table.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from torch import Tensor
 from eisen_ray.model.pair_layout import Neighborhood
 
 # Probabilities are floored here inside the logarithm (release): hopeless positives get no gradient.
-_LOG_FLOOR = math.log(1e-8)
+LOG_FLOOR = math.log(1e-8)
 
 
 def affinity_loss(
@@ -41,7 +44,7 @@ def affinity_loss(
         existing = exists.expand(logits.shape)[rows]
         supervised = supervised.masked_fill(~existing, -torch.inf)
         positive = positive & existing
-    log_share = supervised.log_softmax(dim=-1).clamp(min=_LOG_FLOOR)
+    log_share = supervised.log_softmax(dim=-1).clamp(min=LOG_FLOOR)
     count = positive.sum(-1).to(logits.dtype)
     # sum_j q_j (log q_j - log p_j) with q_j = 1/n on the n positives
     divergence = -(log_share * positive).sum(-1) / count.clamp(min=1) - count.clamp(min=1).log()

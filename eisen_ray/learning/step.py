@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
 from eisen_ray.learning.augment import augment
-from eisen_ray.learning.loss import affinity_loss
+from eisen_ray.learning.pair_loss import pair_loss
 from eisen_ray.model.eisen import Level
+from eisen_ray.model.precision import Precision, product_dtype
 
 
 class StepSettings(NamedTuple):
@@ -19,14 +20,14 @@ class StepSettings(NamedTuple):
     Attributes:
         num_levels: resolutions at which the loss is taken.
         clip_norm: limit of the gradient's norm.
-        precision: `bf16` runs the network, not the loss, under autocast.
+        precision: `bf16` runs the network, not the loss, under autocast; `auto`: see `product_dtype`.
         augmented: change images at random first.
         world_size: number of workers.
     """
 
     num_levels: int = 1
     clip_norm: float = 1.0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     augmented: bool = False
     world_size: int = 1
 
@@ -50,7 +51,7 @@ def batch_loss(levels: list[Level], labels: Tensor, world_size: int = 1) -> tupl
     gradient of one worker on the whole of it (DDP averages over workers, hence the factor).
 
     Args:
-        levels: affinity logits, from `Eisen.forward`.
+        levels: from `Eisen.forward`.
         labels: int64 [B, H, W] at the finest level.
         world_size: number of workers.
 
@@ -61,7 +62,7 @@ def batch_loss(levels: list[Level], labels: Tensor, world_size: int = 1) -> tupl
     finest = labels.new_zeros(())
     for level in levels:
         thin = labels[:, :: level.stride, :: level.stride].flatten(1)
-        divergence, rows = affinity_loss(level.logits, thin, level.neighborhood)
+        divergence, rows = pair_loss(level.query, level.key, thin, level.neighborhood)
         if world_size > 1:
             torch.distributed.all_reduce(rows)
         if level.stride == 1:
@@ -96,8 +97,10 @@ def train_step(
     if settings.augmented:
         batch = Batch(*augment(batch.images, batch.labels, generator))
     optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(batch.images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
-        levels = model(batch.images, generator, settings.num_levels, batch.labels > 0)
+    device = batch.images.device
+    reduced = product_dtype(settings.precision, device) == torch.bfloat16
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced):
+        levels = model(batch.images, generator, settings.num_levels)
     loss, rows = batch_loss(levels, batch.labels, settings.world_size)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)

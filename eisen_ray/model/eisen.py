@@ -33,17 +33,23 @@ class Backbone(Protocol):
 
 
 class Level(NamedTuple):
-    """Affinities at one resolution.
+    """The pairs at one resolution and what their affinities come from.
 
     Attributes:
-        logits: [B, T, R, C].
+        query, key: [B, N, D].
         neighborhood: the pairs.
         stride: every how many nodes of the finest grid are kept.
     """
 
-    logits: Tensor
+    query: Tensor
+    key: Tensor
     neighborhood: Neighborhood
     stride: int
+
+    @property
+    def logits(self) -> Tensor:
+        """Affinity logits of all pairs, [B, T, R, C]: large."""
+        return affinity_logits(self.query, self.key, self.neighborhood)
 
 
 class Grouping:
@@ -136,26 +142,21 @@ class Eisen(nn.Module):
         query, key = self.head(features)
         return query.float(), key.float(), (features.shape[-2], features.shape[-1])
 
-    def forward(
-        self, images: Tensor, generator: torch.Generator, num_levels: int = 1, wanted: Tensor | None = None
-    ) -> list[Level]:
-        """Affinity logits at strides 1, 2, 4, ... of the grid, each with fresh far samples (release: 3 levels).
+    def forward(self, images: Tensor, generator: torch.Generator, num_levels: int = 1) -> list[Level]:
+        """Keys, queries and pairs at strides 1, 2, 4, ... of the grid, each with fresh far samples (release: 3 levels).
 
         Args:
             images: [B, 3, H, W].
             generator: draws the far samples.
             num_levels: how many strides.
-            wanted: bool [B, H/4, W/4], the nodes whose rows are needed (for the loss, those with a label); None = all.
         """
         query, key, (height, width) = self.embed(images, generator)
         levels = []
         for stride in (2**level for level in range(num_levels)):
             rows, columns = len(range(0, height, stride)), len(range(0, width, stride))
             neighborhood = self.sampler(rows, columns, images.shape[0], generator)
-            if wanted is not None:
-                neighborhood = neighborhood.keep_rows(wanted[:, ::stride, ::stride].flatten(1))
             thin_query, thin_key = (_thin(nodes, height, width, stride) for nodes in (query, key))
-            levels.append(Level(affinity_logits(thin_query, thin_key, neighborhood), neighborhood, stride))
+            levels.append(Level(thin_query, thin_key, neighborhood, stride))
         return levels
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ in the package knows which of them is in use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -143,7 +143,7 @@ class Neighborhood:
         num_nodes: N.
         rows: int64 [B or 1, T, R], node of each row; N marks padding rows.
         columns: int64 [B or 1, T, L], node of each local column; N marks positions outside the image.
-        allowed: bool [R, L] or [B, T, R, L], which local pairs of a tile exist; None = all.
+        allowed: bool [R, L], which local pairs of a tile exist; None = all.
         far: the long-range pairs; None = there are none.
         tiling: the tiles of all rows, where they are squares of a grid with their halos; else None.
         full: every node is paired with every node exactly once, in order (T = 1, R = L = N, no far pairs).
@@ -160,26 +160,6 @@ class Neighborhood:
     def gather_rows(self, values: Tensor) -> Tensor:
         """Values [B, N, F] of the row nodes: [B, T, R, F]; zeros in padding rows."""
         return values[:, None] if self.full else _gather(values, self.rows)
-
-    def keep_rows(self, wanted: Tensor) -> Neighborhood:
-        """The pairs of the wanted row nodes alone, bool [B, N]: what the loss needs of a sparsely labelled image.
-
-        R shrinks to the largest number of wanted rows in a tile; tiles with fewer are padded.
-        """
-        kept = self.gather_rows(wanted[..., None])[..., 0]  # [B, T, R]
-        most = max(int(kept.sum(-1).max()), 1)
-        order = kept.byte().argsort(dim=-1, descending=True, stable=True)[..., :most]
-        kept = kept.gather(-1, order)
-        rows = self.rows.expand(kept.shape[0], -1, -1).gather(-1, order)
-        allowed, far = self.allowed, self.far
-        if allowed is not None:
-            allowed = allowed[order]
-        if far is not None:
-            place = far.place.expand(kept.shape[0], -1, -1).gather(-1, order)
-            far = replace(far, place=torch.where(kept, place, far.rows.numel()))
-        return replace(
-            self, rows=torch.where(kept, rows, self.num_nodes), allowed=allowed, far=far, tiling=None, full=False
-        )
 
     def dot(self, query: Tensor, key: Tensor) -> Tensor:
         """Dot products of row queries and column keys, both [B, N, D]: [B, T, R, C]; 0 outside the image."""

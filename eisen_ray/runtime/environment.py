@@ -15,6 +15,9 @@ _DEFAULTS = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     # Ray's own gauges need a metrics agent and cost half a second per training.
     "RAY_TRAIN_METRICS_ENABLED": "0",
+    # Ray would run workers at 15: any other program on a laptop would then leave a training almost no time. Whoever
+    # wants that starts the job itself with `nice`.
+    "RAY_worker_niceness": "0",
     # The future behaviour, without the warning that announces it: CPU workers keep what they see of GPUs.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ray Data announces a harmless property of every actor pool at level ERROR (ray-project/ray#53727).

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from eisen_ray.model.neighbors import NeighborSampler, full_neighborhood
 from eisen_ray.model.pair_layout import FarGroups, Neighborhood
@@ -44,16 +43,16 @@ def listed(pairs: Neighborhood) -> Listed:
     table = []
     for b, t, r in itertools.product(range(BATCH), range(len(rows[0])), range(len(rows[0][0]))):
         row, far = rows[b][t][r], far_of(pairs, b, t, r)
-        local = zip(columns[b][t], allowed_of(pairs, b, t, r), strict=True)
+        local = zip(columns[b][t], allowed_of(pairs, r), strict=True)
         table.append([(row, column, exists) for column, exists in local] + [(row, column, True) for column in far])
     parts = np.array(table).reshape(BATCH, len(rows[0]), len(rows[0][0]), -1, 3)
     return Listed(parts[..., 0], parts[..., 1], parts[..., 2].astype(bool))
 
 
-def allowed_of(pairs: Neighborhood, b: int, t: int, r: int) -> list[bool]:
+def allowed_of(pairs: Neighborhood, r: int) -> list[bool]:
     if pairs.allowed is None:
         return [True] * pairs.columns.shape[-1]
-    return (pairs.allowed[r] if pairs.allowed.ndim == 2 else pairs.allowed[b, t, r]).tolist()
+    return pairs.allowed[r].tolist()
 
 
 def far_of(pairs: Neighborhood, b: int, t: int, r: int) -> list[int]:
@@ -69,22 +68,9 @@ def far_of(pairs: Neighborhood, b: int, t: int, r: int) -> list[int]:
     return pairs.far.columns[b, place // group_size].tolist()
 
 
-def some_wanted(num_nodes: int) -> Tensor:
-    """About a fifth of the nodes of the first image, and none of a corner's; two nodes of the second."""
-    wanted = torch.rand(BATCH, num_nodes, generator=seeded(7)) < 0.2
-    wanted[1] = False
-    wanted[1, [0, num_nodes - 1]] = True
-    return wanted
-
-
 @pytest.fixture(params=[(kind, *grid) for kind in KINDS for grid in GRIDS], ids=str)
-def whole(request: pytest.FixtureRequest) -> Neighborhood:
+def pairs(request: pytest.FixtureRequest) -> Neighborhood:
     return layout_of(*request.param)
-
-
-@pytest.fixture(params=[False, True], ids=["all rows", "kept rows"])
-def pairs(request: pytest.FixtureRequest, whole: Neighborhood) -> Neighborhood:
-    return whole.keep_rows(some_wanted(whole.num_nodes)) if request.param else whole
 
 
 IMAGE = np.arange(BATCH)[:, None, None, None]
@@ -123,73 +109,24 @@ def test_rows_gather_their_nodes_and_zeros_for_padding(pairs: Neighborhood) -> N
     assert_close(pairs.gather_rows(torch.from_numpy(values[:, :-1])), expected, 0)
 
 
-def test_send_adds_up_listed_pair_by_listed_pair(whole: Neighborhood) -> None:
-    places = listed(whole)
-    inside = places.exists & (places.row < whole.num_nodes) & (places.column < whole.num_nodes)
+def test_send_adds_up_listed_pair_by_listed_pair(pairs: Neighborhood) -> None:
+    places = listed(pairs)
+    inside = places.exists & (places.row < pairs.num_nodes) & (places.column < pairs.num_nodes)
     weights = np.random.default_rng(0).random(places.row.shape) * inside
-    state = random_nodes(BATCH, whole.num_nodes, 2)
+    state = random_nodes(BATCH, pairs.num_nodes, 2)
     expected = np.zeros(state.shape)
     for place in zip(*inside.nonzero(), strict=True):
         b = place[0]
         expected[b, places.column[place]] += weights[place] * as_numpy(state)[b, places.row[place]]
-    assert_close(whole.send(torch.from_numpy(weights), state), expected)
+    assert_close(pairs.send(torch.from_numpy(weights), state), expected)
 
 
-def test_every_node_owns_exactly_one_row(whole: Neighborhood) -> None:
-    owners = whole.rows[whole.rows < whole.num_nodes]
-    assert owners.sort().values.tolist() == list(range(whole.num_nodes))
-    if whole.far is not None:
-        members = whole.far.rows[whole.far.rows < whole.num_nodes]
-        assert members.sort().values.tolist() == list(range(whole.num_nodes))
-
-
-def by_node(pairs: Neighborhood, values: Tensor) -> dict[tuple[int, int], Tensor]:
-    """Values [B, T, R, C] of each row by (image, row node); padding rows are left out."""
-    rows = pairs.rows.expand(BATCH, -1, -1)
-    return {
-        (b, int(rows[b, t, r])): values[b, t, r]
-        for b in range(BATCH)
-        for t in range(rows.shape[1])
-        for r in range(rows.shape[2])
-        if rows[b, t, r] < pairs.num_nodes
-    }
-
-
-def test_kept_rows_hold_what_they_hold_in_the_whole(whole: Neighborhood) -> None:
-    wanted = some_wanted(whole.num_nodes)
-    kept = whole.keep_rows(wanted)
-    query, key = (random_nodes(BATCH, whole.num_nodes, 3, seed) for seed in (1, 2))
-    values = torch.arange(1, BATCH * whole.num_nodes + 1).view(BATCH, -1)
-    for read in (
-        lambda pairs: pairs.dot(query, key),
-        lambda pairs: pairs.column_values(values),
-        lambda pairs: pairs.inside().expand(pairs.dot(query, key).shape),
-    ):
-        before, after = by_node(whole, read(whole)), by_node(kept, read(kept))
-        assert set(after) == {(b, n) for b, n in wanted.nonzero().tolist()}
-        for name, row in after.items():
-            assert_close(row.double(), before[name].double(), 1e-12)
-    in_tile = whole.gather_rows(wanted[..., None])[..., 0].sum(-1)
-    assert kept.rows.shape[-1] == in_tile.max(), "no more rows than the fullest tile needs"
-    assert not kept.full
-
-
-def test_no_wanted_row_leaves_only_padding(whole: Neighborhood) -> None:
-    kept = whole.keep_rows(torch.zeros(BATCH, whole.num_nodes, dtype=torch.bool))
-    assert (kept.rows == whole.num_nodes).all()
-    assert not kept.inside().any()
-    query = random_nodes(BATCH, whole.num_nodes, 3)
-    assert (kept.dot(query, query) == 0).all()
-
-
-def test_gradients_reach_queries_and_keys_through_kept_rows(whole: Neighborhood) -> None:
-    wanted = some_wanted(whole.num_nodes)
-    query, key = (random_nodes(BATCH, whole.num_nodes, 3, seed).requires_grad_() for seed in (1, 2))
-    whole.keep_rows(wanted).dot(query, key).square().sum().backward()
-    idle = query.grad.abs().sum(-1) == 0
-    assert torch.equal(~idle, wanted), "only wanted rows ask"
-    column = int(whole.columns[0, 0][whole.columns[0, 0] < whole.num_nodes][0])
-    assert key.grad[0, column].abs().sum() > 0
+def test_every_node_owns_exactly_one_row(pairs: Neighborhood) -> None:
+    owners = pairs.rows[pairs.rows < pairs.num_nodes]
+    assert owners.sort().values.tolist() == list(range(pairs.num_nodes))
+    if pairs.far is not None:
+        members = pairs.far.rows[pairs.far.rows < pairs.num_nodes]
+        assert members.sort().values.tolist() == list(range(pairs.num_nodes))
 
 
 def test_groups_and_tiles_are_two_orders_of_the_same_rows() -> None:
