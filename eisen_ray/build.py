@@ -59,6 +59,7 @@ def build_flow(flow: FlowConfig, device: torch.device) -> FlowEstimator:
         weights=flow.weights,
         num_updates=flow.num_updates,
         device=device,
+        precision=flow.precision,
         fallback=flow.fallback,
     )
 

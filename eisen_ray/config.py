@@ -52,6 +52,8 @@ class FlowConfig:
     """When no weights can be had, use `dis` and say so, instead of stopping."""
     num_updates: int = 20
     """RAFT's recurrent updates (authors: 20)."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """RAFT's convolutions; `auto`: bf16 where it is measured to be clearly faster."""
     height: int = 512
     """Height at which flow is estimated, px."""
     width: int = 512

@@ -93,9 +93,10 @@ class FlowStage:
             for place, offset in enumerate(offsets)
             if 0 <= start + offset < len(frames)
         ]
-        for some in chunks(pairs, self.work.config.resources.flow_batch):
-            images, places, first, second = zip(*some, strict=True)
-            full = self.estimator(frames[list(first)].to(self.device), frames[list(second)].to(self.device))
+        if pairs:
+            images, places, first, second = zip(*pairs, strict=True)
+            batch = self.work.config.resources.flow_batch
+            full = self.estimator.between(frames.to(self.device), first, second, batch)
             flow[list(images), list(places)] = adaptive_avg_pool2d(full, self.work.grid).cpu()
         return flow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import cv2
@@ -11,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.optical_flow import raft_large, raft_small
+from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
 
 from eisen_ray.errors import DataError, WeightsError
+from eisen_ray.model.precision import Precision, product_dtype
 from eisen_ray.supervision.raft_weights import (
     check_fits,
     convert_princeton_state,
@@ -39,7 +42,7 @@ _MIN_SIDE = 128  # RAFT's correlation pyramid: four levels of at least two cells
 
 @runtime_checkable
 class FlowEstimator(Protocol):
-    """Flow from one batch of frames to the next."""
+    """Flow from frames to other frames."""
 
     name: str
     """What made the flow, for reports: "raft-large", "raft-small", "dis"."""
@@ -53,31 +56,47 @@ class FlowEstimator(Protocol):
         """uint8 [B, 3, H, W] twice -> float32 [B, 2, H, W], px of the input, u to the right, v downwards."""
         ...
 
+    def between(self, frames: Tensor, first: Sequence[int], second: Sequence[int], batch: int = 16) -> Tensor:
+        """Flow of pairs of frames of one clip: what a frame needs is worked out once, whatever pairs it is in.
+
+        Args:
+            frames: uint8 [n, 3, H, W].
+            first, second: numbers of the frames of each pair.
+            batch: pairs worked on at a time.
+
+        Returns:
+            float32 [pairs, 2, H, W], as from `__call__`.
+        """
+        ...
+
 
 class RaftFlow(nn.Module):
-    """Frozen RAFT (torchvision's), always in evaluation mode.
+    """Frozen RAFT (torchvision's network and weights), always in evaluation mode.
+
+    torchvision's own `forward` encodes both frames of every pair and upsamples every update; here a frame is encoded
+    once and only the last update is upsampled. In fp32 the flow is the same to the last bits.
 
     Args:
         variant: "large" or "small".
         num_updates: recurrent updates (authors: 20).
-        autocast: dtype of automatic mixed precision; None computes in float32.
+        precision: of the convolutions; coordinates and correlations stay in fp32.
     """
 
     def __init__(
-        self, variant: Literal["large", "small"] = "large", num_updates: int = 20, autocast: torch.dtype | None = None
+        self, variant: Literal["large", "small"] = "large", num_updates: int = 20, precision: Precision = "fp32"
     ) -> None:
         super().__init__()
         self.name = f"raft-{variant}"
         self.num_updates = num_updates
-        self.autocast = autocast
+        self.precision: Precision = precision
         self.weights_digest = "random"
         self.raft = (raft_large if variant == "large" else raft_small)(weights=None)
         self.requires_grad_(requires_grad=False).eval()
 
     @property
     def identity(self) -> str:
-        """Network, digest of its weights, number of updates, and reduced precision if any."""
-        reduced = f":{self.autocast}" if self.autocast is not None else ""
+        """Network, digest of its weights, number of updates, and the precision as it was asked for, unless fp32."""
+        reduced = "" if self.precision == "fp32" else f":{self.precision}"
         return f"{self.name}:{self.weights_digest}:{self.num_updates}{reduced}"
 
     def train(self, mode: bool = True) -> RaftFlow:
@@ -97,23 +116,57 @@ class RaftFlow(nn.Module):
             DataError: wrong dtype, shapes that differ, or frames that are too small.
         """
         _check_frames(frame, next_frame)
-        height, width = frame.shape[-2:]
-        if min(height, width) < _MIN_SIDE:
+        pairs = range(len(frame))
+        return self.between(torch.cat([frame, next_frame]), pairs, [len(frame) + i for i in pairs], max(1, len(frame)))
+
+    def between(self, frames: Tensor, first: Sequence[int], second: Sequence[int], batch: int = 16) -> Tensor:
+        """See `FlowEstimator.between`; raises as `forward`."""
+        _check_frames(frames, frames)
+        if min(frames.shape[-2:]) < _MIN_SIDE:
+            height, width = frames.shape[-2:]
             raise DataError(f"Frames are {height}x{width}; RAFT needs at least {_MIN_SIDE}x{_MIN_SIDE}. Resize them.")
         # A copy made outside inference mode is an ordinary tensor, which later code may use in training.
-        return self._estimate(frame, next_frame).clone()
+        return self._between(frames, list(first), list(second), batch).clone()
 
     @torch.inference_mode()
-    def _estimate(self, frame: Tensor, next_frame: Tensor) -> Tensor:
-        top, bottom = _split_padding(frame.shape[-2])
-        left, right = _split_padding(frame.shape[-1])
-        first, second = (
-            F.pad(image.float() / 127.5 - 1.0, (left, right, top, bottom), mode="replicate")
-            for image in (frame, next_frame)
-        )
-        with torch.autocast(frame.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            flow = self.raft(first, second, num_flow_updates=self.num_updates)[-1]
-        return flow[..., top : flow.shape[-2] - bottom, left : flow.shape[-1] - right].float()
+    def _between(self, frames: Tensor, first: list[int], second: list[int], batch: int) -> Tensor:
+        top, bottom = _split_padding(frames.shape[-2])
+        left, right = _split_padding(frames.shape[-1])
+        images = F.pad(frames.float() / 127.5 - 1.0, (left, right, top, bottom), mode="replicate")
+        starts = sorted(set(first))
+        features = self._encoded(self.raft.feature_encoder, images, batch)
+        context = self._encoded(self.raft.context_encoder, images[starts], batch)
+        place = {frame: index for index, frame in enumerate(starts)}
+        found = [images.new_zeros(0, 2, *images.shape[-2:])]
+        for begin in range(0, len(first), batch):
+            some, others = first[begin : begin + batch], second[begin : begin + batch]
+            found.append(self._refined(features[some], features[others], context[[place[frame] for frame in some]]))
+        flow = torch.cat(found)
+        return flow[..., top : flow.shape[-2] - bottom, left : flow.shape[-1] - right]
+
+    def _encoded(self, encoder: nn.Module, images: Tensor, batch: int) -> Tensor:
+        with self._reduced(images.device):
+            return torch.cat([encoder(some) for some in images.split(batch)]).float()
+
+    def _refined(self, features: Tensor, next_features: Tensor, context: Tensor) -> Tensor:
+        """The recurrent updates, from no motion on: feature maps [B, C, h, w] to flow [B, 2, 8h, 8w]."""
+        self.raft.corr_block.build_pyramid(features, next_features)
+        hidden_size = self.raft.update_block.hidden_state_size
+        hidden, context = context.split([hidden_size, context.shape[1] - hidden_size], dim=1)
+        hidden, context = hidden.tanh(), context.relu()
+        start = make_coords_grid(len(features), *features.shape[-2:]).to(features.device)
+        coords = start
+        for _ in range(self.num_updates):
+            correlation = self.raft.corr_block.index_pyramid(centroids_coords=coords)
+            with self._reduced(features.device):
+                hidden, change = self.raft.update_block(hidden, context, correlation, coords - start)
+            coords = coords + change.float()
+        weights = None if self.raft.mask_predictor is None else self.raft.mask_predictor(hidden.float())
+        return upsample_flow(coords - start, up_mask=weights)
+
+    def _reduced(self, device: torch.device) -> torch.autocast:
+        dtype = product_dtype(self.precision, device)
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
 class DisFlow:
@@ -137,9 +190,19 @@ class DisFlow:
             DataError: wrong dtype or shapes that differ.
         """
         _check_frames(frame, next_frame)
-        pairs = zip(_gray(frame), _gray(next_frame), strict=True)
-        flow = np.stack([self._pair(first, second) for first, second in pairs])
-        return torch.from_numpy(flow).permute(0, 3, 1, 2).contiguous().to(frame.device)
+        pairs = range(len(frame))
+        return self.between(torch.cat([frame, next_frame]), pairs, [len(frame) + i for i in pairs])
+
+    def between(self, frames: Tensor, first: Sequence[int], second: Sequence[int], batch: int = 16) -> Tensor:
+        """See `FlowEstimator.between`; raises as `__call__`."""
+        _check_frames(frames, frames)
+        gray = [
+            cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in frames.permute(0, 2, 3, 1).cpu().contiguous().numpy()
+        ]
+        flow = np.zeros((len(first), *frames.shape[-2:], 2), np.float32)
+        for pair, (one, other) in enumerate(zip(first, second, strict=True)):
+            flow[pair] = self._pair(gray[one], gray[other])
+        return torch.from_numpy(flow).permute(0, 3, 1, 2).contiguous().to(frames.device)
 
     @staticmethod
     def _pair(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -154,7 +217,7 @@ def load_raft(
     weights: str = "",
     num_updates: int = 20,
     device: torch.device | str = "cpu",
-    autocast: torch.dtype | None = None,
+    precision: Precision = "fp32",
 ) -> RaftFlow:
     """RAFT with trained weights.
 
@@ -163,13 +226,13 @@ def load_raft(
         weights: path or URL in either layout, a torchvision weights name, or "" (see `load_raft_state`).
         num_updates: recurrent updates.
         device: where it runs.
-        autocast: dtype of mixed precision, or None.
+        precision: of the convolutions.
 
     Raises:
         WeightsError: no weights can be had, or they do not fit the variant.
     """
     state = load_raft_state(variant, weights)
-    flow = RaftFlow(variant, num_updates, autocast)
+    flow = RaftFlow(variant, num_updates, precision)
     check_fits(state, flow.raft.state_dict(), variant)
     flow.raft.load_state_dict(state, strict=True)
     flow.weights_digest = state_digest(state)
@@ -182,13 +245,14 @@ def load_flow(
     weights: str = "",
     num_updates: int = 20,
     device: torch.device | str = "cpu",
+    precision: Precision = "fp32",
     fallback: bool = False,
 ) -> FlowEstimator:
     """The flow estimator that settings ask for.
 
     Args:
         estimator: "raft-large", "raft-small" or "dis".
-        weights, num_updates, device: see `load_raft`; unused by "dis".
+        weights, num_updates, device, precision: see `load_raft`; unused by "dis".
         fallback: where no weights can be had, use "dis" and log one warning, instead of raising.
 
     Raises:
@@ -197,7 +261,8 @@ def load_flow(
     if estimator == "dis":
         return DisFlow()
     try:
-        return load_raft("large" if estimator == "raft-large" else "small", weights, num_updates, device)
+        variant: Literal["large", "small"] = "large" if estimator == "raft-large" else "small"
+        return load_raft(variant, weights, num_updates, device, precision)
     except WeightsError as error:
         # Weights that were given but are wrong are a mistake to be told, not a missing network.
         if not fallback or resolve_weights(weights):
@@ -213,10 +278,6 @@ def _reason(error: WeightsError) -> str:
 def _split_padding(side: int) -> tuple[int, int]:
     missing = -side % _STRIDE
     return missing // 2, missing - missing // 2
-
-
-def _gray(frame: Tensor) -> list[np.ndarray]:
-    return [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in frame.permute(0, 2, 3, 1).cpu().contiguous().numpy()]
 
 
 def _check_frames(frame: Tensor, next_frame: Tensor) -> None:

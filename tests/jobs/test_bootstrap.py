@@ -66,29 +66,55 @@ def wait_for(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"ended without {text!r}:\n{''.join(lines)}")
 
 
+LONG = ("--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
+"""Where to stop and how often to save are part of the command that is given again."""
+
+
+def resumed_step(told: str, round_number: int) -> int:
+    """The step at which a round's student says it starts."""
+    line = next(line for line in told.splitlines() if f"round {round_number}  student starts at step" in line)
+    return int(line.split("step ")[1].split()[0])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_driver_goes_on_where_it_was(tmp_path: Path) -> None:
-    killed = start(tmp_path / "run", "--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
-    told = wait_for(killed, "student  10/40")
-    assert "16 images computed" in told
+@pytest.mark.parametrize("round_number", [1, 2])
+def test_killed_driver_goes_on_where_it_was(tmp_path: Path, round_number: int) -> None:
+    killed = start(tmp_path / "run", *LONG)
+    told = wait_for(killed, f"round {round_number}  student  10/40")
+    computed = int(told.split(" images computed")[0].split()[-1])
+    assert computed > 0
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait(timeout=60)
 
-    # The same settings: where to stop and how often to save are part of the command.
-    again = start(tmp_path / "run", "--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
+    again = start(tmp_path / "run", *LONG)
     told, _ = again.communicate(timeout=600)
     assert again.returncode == 0, told
-    begun = next(line for line in told.splitlines() if "round 1  student starts at step" in line)
-    assert int(begun.split("step ")[1].split()[0]) >= 4
-    assert "images computed, 0 fragments loaded" not in told.split("round 2")[0]
+    assert resumed_step(told, round_number) >= 4
+    assert told.count("done before") == round_number - 1
+    assert f"{computed} images computed" not in told, "flow was computed again"
     assert Store(str(tmp_path / "run")).exists("rounds/2/teacher.json")
 
-    finished = start(tmp_path / "run", "--train.num-steps", "40", "--train.checkpoint-every-steps", "4")
+    finished = start(tmp_path / "run", *LONG)
     told, _ = finished.communicate(timeout=300)
     assert finished.returncode == 0, told
     assert told.count("done before") == 2
     assert "checkpoint  " in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ctrl_c_in_round_2_goes_on_there(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", *LONG)
+    wait_for(process, "round 2  student  10/40")
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    again = start(tmp_path / "run", *LONG)
+    told, _ = again.communicate(timeout=600)
+    assert again.returncode == 0, told
+    assert resumed_step(told, 2) >= 4
+    assert "flow ready: 0 images computed" in told
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -58,8 +59,51 @@ def test_raft_stays_frozen(raft: RaftFlow) -> None:
 def test_identity_names_what_shapes_the_flow() -> None:
     one, other = RaftFlow("small", 4), RaftFlow("small", 5)
     assert one.identity != other.identity
-    assert RaftFlow("small", 4, torch.bfloat16).identity != one.identity
+    assert len({RaftFlow("small", 4, kind).identity for kind in ("fp32", "bf16", "auto")}) == 3
     assert "opencv" in DisFlow().identity
+
+
+@pytest.mark.parametrize("variant", ["small", "large"])
+def test_flow_is_torchvisions_own(variant: Literal["large", "small"]) -> None:
+    torch.manual_seed(0)
+    flow = RaftFlow(variant, num_updates=3)
+    frames = torch.randint(0, 256, (3, 3, 128, 136), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    scaled = frames.float() / 127.5 - 1
+    with torch.no_grad():
+        expected = [flow.raft(scaled[[one]], scaled[[other]], 3)[-1] for one, other in ((0, 1), (1, 2), (2, 0))]
+    found = flow.between(frames, [0, 1, 2], [1, 2, 0], batch=2)
+    torch.testing.assert_close(found, torch.cat(expected), rtol=1e-4, atol=1e-3)
+
+
+def test_a_frame_is_encoded_once(raft: RaftFlow) -> None:
+    seen: dict[str, int] = {"features": 0, "context": 0}
+    hooks = [
+        module.register_forward_hook(
+            lambda _module, given, _out, name=name: seen.update({name: seen[name] + len(given[0])})
+        )
+        for name, module in (("features", raft.raft.feature_encoder), ("context", raft.raft.context_encoder))
+    ]
+    frames = torch.randint(0, 256, (4, 3, 128, 128), dtype=torch.uint8)
+    raft.between(frames, [0, 1, 2, 1], [1, 2, 3, 0])
+    for hook in hooks:
+        hook.remove()
+    assert seen == {"features": 4, "context": 3}
+
+
+def test_no_pairs_give_no_flow(raft: RaftFlow) -> None:
+    frames = torch.zeros(2, 3, 128, 128, dtype=torch.uint8)
+    for estimator in (raft, DisFlow()):
+        assert estimator.between(frames, [], []).shape == (0, 2, 128, 128)
+
+
+def test_reduced_precision_is_close() -> None:
+    torch.manual_seed(0)
+    exact = RaftFlow("small", num_updates=2)
+    reduced = RaftFlow("small", num_updates=2, precision="bf16")
+    reduced.load_state_dict(exact.state_dict())
+    pair = textured_pair(2, 1)
+    difference = (exact(*pair) - reduced(*pair)).norm(dim=1)
+    assert 0 < difference.mean() < 0.1
 
 
 @pytest.mark.parametrize("u", [-3, 0, 4])
@@ -151,6 +195,15 @@ def test_official_weights_on_flying_chairs(number: int, expected: float) -> None
     paths = [chairs / f"{number:07}-{part}" for part in ("img0.ppm", "img1.ppm", "gt.flo")]
     error = end_point_error(load_raft("small", str(SHARED / WEIGHTS), num_updates=24), *paths)
     assert error == pytest.approx(expected, rel=0.02)
+
+
+@needs_shared(WEIGHTS)
+def test_official_weights_in_bf16_lose_almost_nothing() -> None:
+    chairs = SHARED / "data/flow/flyingchairs_examples"
+    paths = [chairs / f"0000001-{part}" for part in ("img0.ppm", "img1.ppm", "gt.flo")]
+    reduced = load_raft("small", str(SHARED / WEIGHTS), num_updates=20, precision="bf16")
+    exact = load_raft("small", str(SHARED / WEIGHTS), num_updates=20)
+    assert abs(end_point_error(reduced, *paths) - end_point_error(exact, *paths)) < 0.05
 
 
 @needs_shared(WEIGHTS)
