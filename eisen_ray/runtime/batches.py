@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from eisen_ray.config import TeacherConfig
+from eisen_ray.data.packed import unpack_labels
 from eisen_ray.learning.step import Batch
 from eisen_ray.runtime.reading import epoch_of, fragment_at, frame_of, position_of, sample_id
 from eisen_ray.supervision.targets import target_labels
@@ -31,13 +32,15 @@ class Sample(NamedTuple):
     segments: np.ndarray | None
 
 
-def samples_of(columns: Iterable[dict[str, np.ndarray]]) -> Iterator[Sample]:
-    """Single samples from batches of columns, as Ray Data gives them."""
+def samples_of(columns: Iterable[dict[str, np.ndarray]], grid: tuple[int, int]) -> Iterator[Sample]:
+    """Single samples from batches of columns, as Ray Data gives them; label maps are unpacked to (h, w) = grid."""
     for batch in columns:
         for place, name in enumerate(batch["sample_id"]):
             # Copied: a view would keep the whole block alive for as long as one sample waits in the buffer.
-            segments = batch["segments"][place].copy() if "segments" in batch else None
-            yield Sample(int(name), batch["image"][place].copy(), batch["motion"][place].copy(), segments)
+            image = batch["image"][place].copy()
+            motion = unpack_labels(batch["motion"][place], grid)
+            segments = unpack_labels(batch["segments"][place], grid) if "segments" in batch else None
+            yield Sample(int(name), image, motion, segments)
 
 
 def shuffled(

@@ -6,8 +6,8 @@ A row is one fragment, a run of frames of one clip:
     error      str                    why it cannot be used; "" while all is well
     frames     uint8 [n, H, W, 3]     at flow size
     images     uint8 [m, H, W, 3]     at the student's size: the frames that are first in a pair
-    motion     uint16 [m, h, w]       motion segments on the student's grid
-    segments   uint16 [m, h, w]       confident segments of the teacher
+    motion     m packed label maps    motion segments on the student's grid, see `data.packed`
+    segments   m packed label maps    confident segments of the teacher
 
 A fragment that fails keeps its reason in `error` and passes through all later stages untouched.
 """

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eisen_ray.data.index import Fragment
+from eisen_ray.data.packed import pack_labels
 from eisen_ray.data.pairs import decode_labels
 from eisen_ray.errors import DataError
 from eisen_ray.runtime.decoding import DecodeFragment, Row, stored_names
@@ -67,16 +68,16 @@ class LoadStored:
             row["error"] = str(error)
         return row
 
-    def _labels(self, folder: str, fragment: Fragment) -> np.ndarray:
+    def _labels(self, folder: str, fragment: Fragment) -> list[bytes]:
         content = self.work.store.read(fragment_file(folder, fragment.fragment_id))
-        return decode_labels(content, **stored_names(fragment, folder), size=self.work.grid).values
+        return pack_labels(decode_labels(content, **stored_names(fragment, folder), size=self.work.grid).values)
 
 
 class ExplodeSamples:
     """1:m. A fragment's row to one row per image that has not been used.
 
-    Gives `sample_id` int64, `image` uint8 [H, W, 3], `motion` uint16 [h, w] and, where there is a teacher, `segments`
-    uint16 [h, w]. A fragment that failed gives none; its reason is written to `quarantine/`.
+    Gives `sample_id` int64, `image` uint8 [H, W, 3], `motion` and, where there is a teacher, `segments`, both packed.
+    A fragment that failed gives none; its reason is written to `quarantine/`.
 
     Args:
         work: the round.

@@ -16,6 +16,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from eisen_ray.build import build_flow, build_motion
 from eisen_ray.data.index import Fragment
+from eisen_ray.data.packed import pack_labels
 from eisen_ray.data.pairs import decode_flow, decode_labels, encode_flow, encode_labels
 from eisen_ray.errors import WeightsError
 from eisen_ray.runtime.decoding import Row, first_frames, stored_names
@@ -51,11 +52,16 @@ class FlowStage:
         """Flow and motion of a fragment."""
         frames = row.pop("frames")
         if row["error"]:
-            return {**row, "motion": self._none(), "flow_computed": 0, "motion_computed": 0}
+            return {**row, "motion": [], "flow_computed": 0, "motion_computed": 0}
         fragment = Fragment.from_json(row["fragment"])
         flow, flow_computed = self._flow(fragment, frames)
         motion, motion_computed = self._motion(fragment, flow)
-        return {**row, "motion": motion, "flow_computed": flow_computed, "motion_computed": motion_computed}
+        return {
+            **row,
+            "motion": pack_labels(motion),
+            "flow_computed": flow_computed,
+            "motion_computed": motion_computed,
+        }
 
     def _flow(self, fragment: Fragment, frames: np.ndarray) -> tuple[np.ndarray, int]:
         path = fragment_file(self.work.flow_folder, fragment.fragment_id)
@@ -100,9 +106,6 @@ class FlowStage:
             flow[list(images), list(places)] = adaptive_avg_pool2d(full, self.work.grid).cpu()
         return flow
 
-    def _none(self) -> np.ndarray:
-        return np.zeros((0, *self.work.grid), np.uint16)
-
 
 class TeacherStage:
     """1:1, in an actor. `images` become stored confident segments, loaded where they are stored already.
@@ -123,16 +126,16 @@ class TeacherStage:
     def __call__(self, row: Row) -> Row:
         """Confident segments of a fragment."""
         if row["error"]:
-            return {**row, "segments": np.zeros((0, *self.work.grid), np.uint16), "segments_computed": 0}
+            return {**row, "segments": [], "segments_computed": 0}
         fragment = Fragment.from_json(row["fragment"])
         path = fragment_file(self.work.segments_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.segments_folder)
         if self.store.exists(path):
             segments = decode_labels(self.store.read(path), **names).values
-            return {**row, "segments": segments, "segments_computed": 0}
+            return {**row, "segments": pack_labels(segments), "segments_computed": 0}
         segments = self._segment(row["images"], fragment)
         self.store.write(path, encode_labels(segments, **names, frames=first_frames(fragment, self.work)))
-        return {**row, "segments": segments, "segments_computed": len(segments)}
+        return {**row, "segments": pack_labels(segments), "segments_computed": len(segments)}
 
     def _segment(self, images: np.ndarray, fragment: Fragment) -> np.ndarray:
         settings = self.work.config.teacher

@@ -142,23 +142,26 @@ def _batches(work: RoundWork, student: Student, names: list[str], rank: int, wor
     """This worker's part of every batch, without end."""
     rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
     num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
-    samples = replayed(_read(names), num_fragments, reading_seed(work)) if replays(work) else _read_on(names)
+    if replays(work):
+        samples = replayed(_read(names, work.grid), num_fragments, reading_seed(work))
+    else:
+        samples = _read_on(names, work.grid)
     mixed = shuffled(samples, work.config.train.shuffle_images, rng, num_fragments)
     yield from batched(mixed, work.config.train.batch_size // world_size)
     raise DataError("No stored fragment could be read; the reasons are in the folder quarantine under the root.")
 
 
-def _read(names: list[str]) -> Iterator[Sample]:
+def _read(names: list[str], grid: tuple[int, int]) -> Iterator[Sample]:
     for name in names:
         shard = ray.train.get_dataset_shard(name)
-        yield from samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy"))
+        yield from samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy"), grid)
 
 
-def _read_on(names: list[str]) -> Iterator[Sample]:
+def _read_on(names: list[str], grid: tuple[int, int]) -> Iterator[Sample]:
     """All datasets, then the last one again and again, unless it is empty."""
-    yield from _read(names)
+    yield from _read(names, grid)
     while True:
-        again = _read(names[-1:])
+        again = _read(names[-1:], grid)
         first = next(again, None)
         if first is None:
             return

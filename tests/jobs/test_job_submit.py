@@ -1,4 +1,4 @@
-"""`ray job submit` against a live cluster of its own: the job runs to its end, its log streams, its exit code counts."""
+"""`ray job submit` against a live cluster of its own: the job ends, its log streams, its exit code counts."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from eisen_ray.config import TeacherConfig
+from eisen_ray.data.packed import pack_labels
 from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.reading import fragment_at, sample_id
 
@@ -21,11 +22,12 @@ def test_samples_come_out_of_columns_one_by_one() -> None:
     columns = {
         "sample_id": np.array([5, 6]),
         "image": np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3),
-        "motion": np.ones((2, 1, 1), np.uint16),
+        "motion": np.array(pack_labels(np.ones((2, 1, 1))), object),
     }
-    found = list(samples_of([columns]))
+    found = list(samples_of([columns], (1, 1)))
     assert [one.sample_id for one in found] == [5, 6]
     assert np.array_equal(found[1].image, columns["image"][1])
+    assert found[0].motion.tolist() == [[1]]
     assert found[0].segments is None
     assert not np.shares_memory(found[0].image, columns["image"])
 
