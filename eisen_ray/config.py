@@ -261,6 +261,8 @@ class ResourcesConfig:
     """Frames in one forward pass of the teacher."""
     actor_cpus: float = 0.25
     """Logical CPUs of a flow or teacher actor: small, so that pools never starve decoding."""
+    actor_threads: int = 0
+    """Torch threads of a CPU actor; 0 = the machine's cores divided by the largest size of its pool."""
     train_workers: int = 1
     """DDP workers of the student."""
     train_gpus: float = 1.0
@@ -275,7 +277,8 @@ class ResourcesConfig:
     def __post_init__(self) -> None:
         ordered(self, flow_actors="max_flow_actors", teacher_actors="max_teacher_actors")
         above_zero(self, "decode_cpus", "flow_gpus", "teacher_gpus", "actor_cpus", "train_gpus", "train_cpus")
-        at_least(self, flow_batch=1, teacher_batch=1, train_workers=1, max_failures=0, train_threads=0)
+        at_least(self, flow_batch=1, teacher_batch=1, train_workers=1, max_failures=0)
+        at_least(self, actor_threads=0, train_threads=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,6 @@ NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets"}
 
 WITHOUT_OWN_TEST = {
     "errors.py": "declarations only",
-    "runtime/datasets.py": "the composed pipelines run in tests/runtime/test_pipeline.py",
     "runtime/indexing.py": "runs in tests/runtime/test_pipeline.py",
     "runtime/passes.py": "runs in tests/runtime/test_pipeline.py",
     "runtime/trainer.py": "runs in tests/runtime/test_training.py",

@@ -15,6 +15,9 @@ from eisen_ray.learning.step import Batch
 from eisen_ray.runtime.reading import epoch_of, fragment_at, frame_of, position_of, sample_id
 from eisen_ray.supervision.targets import target_labels
 
+# The buffer gives its first sample when this part of it is full.
+_FIRST_PART = 8
+
 
 class Sample(NamedTuple):
     """One image with its supervision.
@@ -48,13 +51,15 @@ def shuffled(
 ) -> Iterator[Sample]:
     """Samples in random order, epoch after epoch: each one given is drawn from a buffer of at most `size`.
 
-    Fragments come in random order already; the buffer parts the frames of one fragment, which look alike.
+    Fragments come in random order already; the buffer parts the frames of one fragment, which look alike. It fills
+    while it gives, one for two that come, so that the first step need not wait for all of it.
     """
     for _, epoch in itertools.groupby(samples, lambda sample: epoch_of(sample.sample_id, fragments_per_epoch)):
         buffer: list[Sample] = []
-        for sample in epoch:
+        for count, sample in enumerate(epoch):
             buffer.append(sample)
-            if len(buffer) >= size:
+            filling = len(buffer) >= size // _FIRST_PART and count % 2
+            if len(buffer) >= size or filling:
                 yield _take(buffer, rng)
         while buffer:
             yield _take(buffer, rng)

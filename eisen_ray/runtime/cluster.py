@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ray
@@ -14,6 +18,8 @@ from eisen_ray.runtime.idle import prepare_data_context
 
 # Frames of a few fragments wait in the object store; half a GiB holds some hundred images of 512x512.
 LOCAL_OBJECT_STORE_BYTES = 512 * 1024**2
+# Ray's libraries announce at every start that RAY_BACKEND_LOG_LEVEL is set (see environment.py).
+_LOG_LEVEL_NEWS = b"Set ray log level from environment variable"
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,11 @@ def connect() -> None:
     """Join the cluster of RAY_ADDRESS (set inside a submitted job), or start one on this machine."""
     if ray.is_initialized():
         return
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=logging.WARNING)
-    else:
-        _start_local()
+    with _without_lines_about(_LOG_LEVEL_NEWS):
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False, logging_level=logging.WARNING)
+        else:
+            _start_local()
     _quiet()
 
 
@@ -122,6 +129,23 @@ def _start_local() -> None:
         log_to_driver=False,
         logging_level=logging.WARNING,
     )
+
+
+@contextmanager
+def _without_lines_about(news: bytes) -> Iterator[None]:
+    """Hold back what this process and its libraries write to standard error, and drop lines with this text."""
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if news not in line))
 
 
 def _quiet() -> None:

@@ -35,6 +35,7 @@ class Pool:
     largest: int
     gpus: float
     cpus: float
+    threads: int
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for `Dataset.map`."""
@@ -47,8 +48,10 @@ class Pool:
 
     @property
     def num_threads(self) -> int:
-        """Torch threads of a CPU actor: the cores of a machine over the pool's actors; 0 = torch's."""
-        return 0 if self.gpus else max(1, (os.cpu_count() or 1) // self.largest)
+        """Torch threads of an actor; 0 = torch's own choice."""
+        if self.gpus or self.threads:
+            return self.threads
+        return max(1, (os.cpu_count() or 1) // self.largest)
 
 
 def flow_pool(work: RoundWork, on_gpu: bool) -> Pool:
@@ -56,14 +59,16 @@ def flow_pool(work: RoundWork, on_gpu: bool) -> Pool:
     resources = work.config.resources
     # A RAFT-large pass on 16 pairs of 512x512 fills most of a GPU: a whole one by default, a share for small frames.
     gpus = resources.flow_gpus if on_gpu else 0
-    return Pool(resources.flow_actors, resources.max_flow_actors, gpus, resources.actor_cpus)
+    return Pool(resources.flow_actors, resources.max_flow_actors, gpus, resources.actor_cpus, resources.actor_threads)
 
 
 def teacher_pool(work: RoundWork, on_gpu: bool) -> Pool:
     """The pool of teacher actors."""
     resources = work.config.resources
     gpus = resources.teacher_gpus if on_gpu else 0
-    return Pool(resources.teacher_actors, resources.max_teacher_actors, gpus, resources.actor_cpus)
+    return Pool(
+        resources.teacher_actors, resources.max_teacher_actors, gpus, resources.actor_cpus, resources.actor_threads
+    )
 
 
 def flow_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Dataset:

@@ -150,17 +150,20 @@ class RaftFlow(nn.Module):
 
     def _refined(self, features: Tensor, next_features: Tensor, context: Tensor) -> Tensor:
         """The recurrent updates, from no motion on: feature maps [B, C, h, w] to flow [B, 2, 8h, 8w]."""
+        device = features.device
         self.raft.corr_block.build_pyramid(features, next_features)
         hidden_size = self.raft.update_block.hidden_state_size
         hidden, context = context.split([hidden_size, context.shape[1] - hidden_size], dim=1)
         hidden, context = hidden.tanh(), context.relu()
-        start = make_coords_grid(len(features), *features.shape[-2:]).to(features.device)
+        start = make_coords_grid(len(features), *features.shape[-2:]).to(device)
         coords = start
-        for _ in range(self.num_updates):
-            correlation = self.raft.corr_block.index_pyramid(centroids_coords=coords)
-            with self._reduced(features.device):
+        # Around all updates: autocast forgets its copies of the weights at the end of the outermost block.
+        with self._reduced(device):
+            for _ in range(self.num_updates):
+                with torch.autocast(device.type, enabled=False):
+                    correlation = self.raft.corr_block.index_pyramid(centroids_coords=coords)
                 hidden, change = self.raft.update_block(hidden, context, correlation, coords - start)
-            coords = coords + change.float()
+                coords = coords + change.float()
         weights = None if self.raft.mask_predictor is None else self.raft.mask_predictor(hidden.float())
         return upsample_flow(coords - start, up_mask=weights)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -41,6 +42,23 @@ def test_shuffling_loses_and_doubles_nothing() -> None:
 def test_shuffling_looks_no_further_than_its_buffer() -> None:
     numbers = [one.sample_id for one in shuffled(map(sample, range(50)), 16, np.random.default_rng(0), 50)]
     assert all(number < place + 16 for place, number in enumerate(numbers))
+
+
+def test_the_first_sample_does_not_wait_for_the_whole_buffer() -> None:
+    read = 0
+
+    def counted() -> Iterator[Sample]:
+        nonlocal read
+        for number in range(400):
+            read += 1
+            yield sample(number)
+
+    mixed = shuffled(counted(), 160, np.random.default_rng(0), 1000)
+    next(mixed)
+    assert 20 <= read <= 22
+    for _ in range(200):
+        next(mixed)
+    assert 200 + 158 <= read <= 200 + 162, "the buffer must fill in the end"
 
 
 def test_buffer_of_one_keeps_the_order() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import ConfigError
-from eisen_ray.runtime.cluster import Capacity, check_plan, describe, use_stream
+from eisen_ray.runtime.cluster import Capacity, _without_lines_about, check_plan, describe, use_stream
 
 LAPTOP = Capacity(cpus=2, gpus=0, nodes=1)
 ONE_GPU = Capacity(cpus=16, gpus=1, nodes=1)
@@ -54,3 +55,16 @@ def test_description_says_what_runs_where(config: RunConfig) -> None:
     assert "feed      stream" in text
     assert "1 to 4 actors, 1 GPU each, dis" in text
     assert "0.25 CPU each" in "\n".join(describe(config, LAPTOP))
+
+
+def test_one_kind_of_line_is_dropped_and_all_others_come_through(capfd: pytest.CaptureFixture[str]) -> None:
+    def chatter() -> None:
+        with _without_lines_about(b"old news"):
+            os.write(2, b"first\n[x] old news of a library\nlast\n")
+            raise ValueError("still raised")
+
+    with pytest.raises(ValueError, match="still raised"):
+        chatter()
+    assert capfd.readouterr().err == "first\nlast\n"
+    os.write(2, b"old news later\n")
+    assert capfd.readouterr().err == "old news later\n"
