@@ -45,7 +45,11 @@ def dashboard(short_folder: str) -> Iterator[str]:
         "--object-store-memory", str(200 * 1024**2), "--ray-client-server-port", str(dashboard_port + 1),
         "--dashboard-agent-listen-port", str(dashboard_port + 2), "--disable-usage-stats",
     )  # fmt: skip
-    head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    # The job's `python` is the first one on the cluster's PATH.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    head = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     address = f"http://127.0.0.1:{dashboard_port}"
     try:
         wait_for(address)
