@@ -85,6 +85,18 @@ class Reading:
         return unused_positions(begin, end, sizes, reading_seed(self.work), used)
 
 
+class InterruptibleTrainer(TorchTrainer):
+    """Ray Train, but Ctrl-C stays what it was.
+
+    Ray 2.60 puts a handler of its own in place at every `fit` and leaves it there: a later Ctrl-C, between two
+    trainings or in the second one, then ends the process with code 1 and without a word. Leaving `fit` by an exception
+    is enough: the workers end with the driver's connection.
+    """
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        """Install nothing."""
+
+
 def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[Record], None]) -> Checkpoint:
     """Train a round's student, or go on where an earlier attempt stopped.
 
@@ -103,7 +115,7 @@ def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[R
     names = ("first", "stored") if streams else ("stored",)
     board = new_board()
     datasets: dict[str, Any] = {name: Reading(work, name, streams, on_gpu) for name in names}
-    trainer = TorchTrainer(
+    trainer = InterruptibleTrainer(
         train_worker,
         train_loop_config=worker_settings(work, names, board),
         torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
