@@ -99,7 +99,7 @@ def batched(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
 
 def to_batch(samples: list[Sample], teacher: TeacherConfig, device: torch.device) -> Batch:
     """Stack samples, merge motion and confident segments, and send images and labels to the device."""
-    images = torch.from_numpy(np.stack([sample.image for sample in samples])).to(device)
+    images = torch.from_numpy(np.stack([sample.image for sample in samples]))
     motion = _stacked([sample.motion for sample in samples])
     segments = [sample.segments for sample in samples if sample.segments is not None]
     labels = target_labels(
@@ -109,7 +109,12 @@ def to_batch(samples: list[Sample], teacher: TeacherConfig, device: torch.device
         min_moving_share=teacher.min_moving_share,
         heal_rims=teacher.heal_rims,
     )
-    return Batch(images.permute(0, 3, 1, 2).contiguous(), labels.to(device))
+    return Batch(_sent(images, device).permute(0, 3, 1, 2).contiguous(), _sent(labels, device))
+
+
+def _sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    # From pinned memory a copy to a GPU runs beside the kernels of the step before.
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _stacked(maps: list[np.ndarray]) -> torch.Tensor:

@@ -19,12 +19,16 @@ from torch import nn
 
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import DataError
-from eisen_ray.learning.step import StepSettings, train_step
+from eisen_ray.learning.step import Batch, StepSettings, train_step
 from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
+from eisen_ray.runtime.prefetch import Prefetched
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
 from eisen_ray.settings import from_dict, to_dict
+
+NamedBatch = tuple[np.ndarray, Batch]
+"""The ids of a batch's samples, int64, and the batch."""
 
 # Rows taken from the object store at a time: large enough to amortise a call, small beside the shuffle buffer.
 ROWS_PER_READ = 16
@@ -79,7 +83,11 @@ def train_worker(settings: dict[str, Any]) -> int:
     model = ray.train.torch.prepare_model(student.model, move_to_device=False)
     loop = StudentLoop(work, student, model, settings["board"], world_size)
     if student.step < work.config.train.num_steps:
-        loop.run(_batches(work, student, settings["datasets"], rank, world_size))
+        batches = Prefetched(_batches(work, student, settings["datasets"], rank, world_size))
+        try:
+            loop.run(batches)
+        finally:
+            batches.close()
     return student.step
 
 
@@ -94,28 +102,21 @@ class StudentLoop:
         self.rank = ray.train.get_context().get_world_rank()
         self.world_size = world_size
         self._tell({"event": "started", "pid": os.getpid()})
-        self._last = (student.step, time.monotonic())
+        self._last = (student.step, time.monotonic(), 0.0)
 
-    def run(self, batches: Iterator[list[Sample]]) -> None:
+    def run(self, batches: Prefetched[NamedBatch]) -> None:
         """Train until the last step; checkpoints on the way and at the end."""
         train, student = self.work.config.train, self.student
-        device = student.generator.device
         settings = StepSettings(train.loss_levels, train.clip_norm, train.precision, train.augment, self.world_size)
-        for samples in itertools.islice(batches, train.num_steps - student.step):
-            metrics: dict[str, float] = train_step(
-                self.model,
-                to_batch(samples, self.work.config.teacher, device),
-                student.optimizer,
-                student.generator,
-                settings,
-            )
+        for names, batch in itertools.islice(batches, train.num_steps - student.step):
+            metrics: dict[str, float] = train_step(self.model, batch, student.optimizer, student.generator, settings)
             metrics["train/learning_rate"] = float(student.scheduler.get_last_lr()[0])
             student.scheduler.step()
             student.step += 1
-            student.used.append(np.array([sample.sample_id for sample in samples], dtype=np.int64))
+            student.used.append(names)
             at_end = student.step == train.num_steps
             if student.step % train.log_every_steps == 0 or at_end:
-                self._tell_step(metrics)
+                self._tell_step(metrics, batches.waited_s)
             if student.step % train.checkpoint_every_steps == 0 or at_end:
                 self._save(metrics)
 
@@ -126,20 +127,25 @@ class StudentLoop:
             reported = {**metrics, "step": self.student.step, "round": self.work.round_number}
             ray.train.report(reported, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
-    def _tell_step(self, metrics: dict[str, float]) -> None:
+    def _tell_step(self, metrics: dict[str, float], waited_s: float) -> None:
         step, now = self.student.step, time.monotonic()
-        images = (step - self._last[0]) * self.work.config.train.batch_size
-        rate = images / max(now - self._last[1], 1e-9)
-        self._last = (step, now)
-        self._tell({"event": "step", "metrics": {**metrics, "train/images_per_s": rate}})
+        last_step, last_time, waited_before = self._last
+        elapsed = max(now - last_time, 1e-9)
+        pace = {
+            "train/images_per_s": (step - last_step) * self.work.config.train.batch_size / elapsed,
+            # Share of the time in which the step waited for data.
+            "train/wait_share": (waited_s - waited_before) / elapsed,
+        }
+        self._last = (step, now, waited_s)
+        self._tell({"event": "step", "metrics": {**metrics, **pace}})
 
     def _tell(self, record: dict[str, Any]) -> None:
         if self.rank == 0 and self.board is not None:
             self.board.add.remote({**record, "round": self.work.round_number, "step": self.student.step})
 
 
-def _batches(work: RoundWork, student: Student, names: list[str], rank: int, world_size: int) -> Iterator[list[Sample]]:
-    """This worker's part of every batch, without end."""
+def _batches(work: RoundWork, student: Student, names: list[str], rank: int, world_size: int) -> Iterator[NamedBatch]:
+    """This worker's part of every batch, on its device, without end."""
     rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
     num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
     if replays(work):
@@ -147,7 +153,9 @@ def _batches(work: RoundWork, student: Student, names: list[str], rank: int, wor
     else:
         samples = _read_on(names, work.grid)
     mixed = shuffled(samples, work.config.train.shuffle_images, rng, num_fragments)
-    yield from batched(mixed, work.config.train.batch_size // world_size)
+    for some in batched(mixed, work.config.train.batch_size // world_size):
+        used = np.array([sample.sample_id for sample in some], dtype=np.int64)
+        yield used, to_batch(some, work.config.teacher, student.generator.device)
     raise DataError("No stored fragment could be read; the reasons are in the folder quarantine under the root.")
 
 
