@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from eisen_ray.model.affinity import affinity_logits, row_max_affinity, scaled_query
-from eisen_ray.model.messages import DenseMessages, Edges, Messages, PairMessages, TileMessages, TileReach
-from eisen_ray.model.pair_layout import FarGroups, Neighborhood, Tiling
-
-# Pairs worked on at a time: what a core's cache holds, or what keeps a GPU busy.
-_CPU_CHUNK_PAIRS = 1 << 19
-_GPU_CHUNK_PAIRS = 1 << 26
+from eisen_ray.model.messages import DenseMessages, Edges, Messages, PairMessages, TileMessages, TileReach, pieces
+from eisen_ray.model.pair_layout import Neighborhood, Tiling
 
 # An edge of a dense graph activates its receiver when its weight is above this (release).
 _DENSE_REACH = 0.5
@@ -69,25 +66,27 @@ class AffinityGraph:
         highest = self._row_maximum(query, tiling)
         query = torch.cat([query, -highest[..., None]], dim=-1)
         key = torch.cat([self.key, torch.ones_like(highest)[..., None]], dim=-1)
-        local = _split_products(tiling.blocks(key), tiling.halos(query), threshold, dtype, self.neighborhood.allowed)
-        far: tuple[Tensor | None, Tensor | None] = (None, None)
+        split = _Split(threshold, dtype)
+        local = split(tiling.blocks(key).unflatten(1, tiling.counts), tiling.halos(query), self.neighborhood.allowed)
+        far: list[Tensor | None] = [None, None]
         if groups is not None:
-            far = _split_products(groups.of_columns(key), groups.of_rows(query), threshold, dtype)
+            far = list(split(groups.of_columns(key)[:, :, None], groups.of_rows(query)[:, :, None, None]))
         messages: list[Messages] = [TileMessages(tiling, *parts, groups) for parts in zip(local, far, strict=True)]
         return Edges(messages[0], messages[1], TileReach(tiling, groups))
 
     def _row_maximum(self, query: Tensor, tiling: Tiling) -> Tensor:
         """The largest logit of each node's pairs, [B, N]; pairs out of the image count with their logit of 0."""
-        blocks, halos = tiling.blocks(query), tiling.halos(self.key)
-        highest = blocks.new_empty(blocks.shape[:3])
-        for image, tiles in _chunks((*blocks.shape[:3], halos.shape[2]), query.device):
-            logits = blocks[image, tiles] @ halos[image, tiles].transpose(-1, -2)
-            if self.neighborhood.allowed is not None:
-                logits.masked_fill_(~self.neighborhood.allowed, -torch.inf)
-            highest[image, tiles] = logits.amax(dim=-1)
-        best = tiling.join(highest[..., None])[..., 0]
+        blocks = tiling.blocks(query).unflatten(1, tiling.counts)
+        highest = _largest_products(blocks, tiling.halos(self.key), self.neighborhood.allowed)
+        best = tiling.join(highest.flatten(1, 2)[..., None])[..., 0]
         groups = self.neighborhood.far
-        return best if groups is None else torch.maximum(best, _far_maximum(query, self.key, groups))
+        if groups is None:
+            return best
+        rows, columns = groups.of_rows(query), groups.of_columns(self.key)
+        highest = _largest_products(rows[:, :, None], columns[:, :, None, None], None)
+        distant = query.new_empty(len(query), groups.num_nodes + 1)
+        distant[:, groups.rows.flatten()] = highest.flatten(1)
+        return torch.maximum(best, distant[:, :-1])
 
 
 def split_affinity(affinity: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
@@ -116,41 +115,38 @@ def pair_edges(affinity: Tensor, neighborhood: Neighborhood, threshold: float) -
     return Edges(*(PairMessages(weight, neighborhood) for weight in weights))
 
 
-def _far_maximum(query: Tensor, key: Tensor, groups: FarGroups) -> Tensor:
-    rows, columns = groups.of_rows(query), groups.of_columns(key)
-    highest = rows.new_empty(rows.shape[:3])
-    for image, some in _chunks((*rows.shape[:3], columns.shape[2]), query.device):
-        highest[image, some] = (rows[image, some] @ columns[image, some].transpose(-1, -2)).amax(dim=-1)
-    out = query.new_empty(len(query), groups.num_nodes + 1)
-    out[:, groups.rows.flatten()] = highest.flatten(1)
-    return out[:, :-1]
+@dataclass(frozen=True)
+class _Split:
+    """Makes both kinds of weights from keys and queries, piece by piece."""
+
+    threshold: float
+    dtype: torch.dtype
+
+    def __call__(self, receivers: Tensor, senders: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Weights between receivers [B, Y, X, R, D] and senders [B, Y, X, h, w, D]: [B, Y * X, R, h * w] twice.
+
+        Senders outside the image get a weight like any other; their state is 0.
+        """
+        shape = (*receivers.shape[:4], senders.shape[3] * senders.shape[4])
+        weights = [receivers.new_empty(shape, dtype=self.dtype) for _ in range(2)]
+        for place, logits in _products(receivers, senders):
+            for whole, part in zip(weights, split_affinity(logits.exp_(), self.threshold), strict=True):
+                whole[place] = part if allowed is None else part.mul_(allowed)
+        return weights[0].flatten(1, 2), weights[1].flatten(1, 2)
 
 
-def _split_products(
-    receivers: Tensor, senders: Tensor, threshold: float, dtype: torch.dtype, allowed: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Weights between receivers [B, T, R, D] and senders [B, T, L, D], both kinds, in `dtype`: [B, T, R, L] each.
-
-    Senders outside the image get a weight like any other; their state is 0.
-    """
-    shape = (*receivers.shape[:3], senders.shape[2])
-    excite, inhibit = (receivers.new_empty(shape, dtype=dtype) for _ in range(2))
-    for image, tiles in _chunks(shape, receivers.device):
-        affinity = (receivers[image, tiles] @ senders[image, tiles].transpose(-1, -2)).exp_()
-        parts = split_affinity(affinity, threshold)
-        for weights, part in zip((excite, inhibit), parts, strict=True):
-            weights[image, tiles] = part if allowed is None else part.mul_(allowed)
-    return excite, inhibit
+def _largest_products(rows: Tensor, columns: Tensor, allowed: Tensor | None) -> Tensor:
+    """Of rows [B, Y, X, R, D] the largest product with columns [B, Y, X, h, w, D]: [B, Y, X, R]."""
+    highest = rows.new_empty(rows.shape[:4])
+    for place, logits in _products(rows, columns):
+        if allowed is not None:
+            logits.masked_fill_(~allowed, -torch.inf)
+        highest[place] = logits.amax(dim=-1)
+    return highest
 
 
-def _chunks(shape: tuple[int, ...], device: torch.device) -> Iterator[tuple[slice | int, slice]]:
-    """Images and tiles of a tensor [B, T, R, L] to work on at a time, in order."""
-    batch, tiles, rows, columns = shape
-    size = (_CPU_CHUNK_PAIRS if device.type == "cpu" else _GPU_CHUNK_PAIRS) // max(1, rows * columns)
-    if size >= batch * tiles:
-        yield slice(None), slice(None)
-        return
-    size = max(1, size)
-    for image in range(batch):
-        for begin in range(0, tiles, size):
-            yield image, slice(begin, begin + size)
+def _products(rows: Tensor, columns: Tensor) -> Iterator[tuple[tuple[int | slice, slice], Tensor]]:
+    """Products of rows and columns, [..., X, R, h * w], a few Y at a time, with their place in [B, Y]."""
+    size = rows[0, 0, ..., 0].numel() * columns.shape[3] * columns.shape[4]
+    for place in pieces(rows.shape[:2], size, rows.device):
+        yield place, rows[place] @ columns[place].flatten(-3, -2).transpose(-1, -2)

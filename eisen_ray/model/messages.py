@@ -7,6 +7,7 @@ looks at the same square of senders that its rows look at as columns: windows ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,11 @@ import torch
 from torch import Tensor
 
 from eisen_ray.model.pair_layout import FarGroups, Neighborhood, Tiling
+
+# Numbers of an intermediate: what stays in a core's cache, or what keeps a GPU busy. Larger ones would also be mapped
+# and unmapped by the C library at every call, which costs more than filling them.
+_CPU_PIECE = 1 << 19
+_GPU_PIECE = 1 << 26
 
 
 class Messages(Protocol):
@@ -86,13 +92,42 @@ class TileMessages:
     groups: FarGroups | None
 
     def __call__(self, state: Tensor) -> Tensor:
-        """See `Messages`."""
+        """See `Messages`; not differentiable."""
         sent = state.to(self.local.dtype)
-        received = self.tiling.join(self.local @ self.tiling.halos(sent)).to(state.dtype)
+        received = self.tiling.join(self._near(sent)).to(state.dtype)
         if self.far is None or self.groups is None:
             return received
         distant = self.far @ self.groups.of_rows(sent)
         return received + self.groups.sum_at_columns(distant).to(state.dtype)
+
+    def _near(self, sent: Tensor) -> Tensor:
+        """What the tiles receive from their halos, [B, T, R, F]; halos are copied a few rows of tiles at a time."""
+        halos = self.tiling.halos(sent)
+        weights = self.local.unflatten(1, self.tiling.counts)
+        received = sent.new_empty(*weights.shape[:4], sent.shape[-1])
+        for image, rows in pieces(halos.shape[:2], halos[0, 0].numel(), sent.device):
+            nodes = halos[image, rows].flatten(-3, -2)
+            torch.matmul(weights[image, rows], nodes, out=received[image, rows])
+        return received.flatten(1, 2)
+
+
+def pieces(counts: Sequence[int], size: int, device: torch.device) -> Iterator[tuple[int | slice, slice]]:
+    """Images and rows (of tiles, or groups) to work on at a time, in order.
+
+    Args:
+        counts: images, and rows of each.
+        size: of a row's largest intermediate, in numbers.
+        device: a core's cache holds little, a GPU wants much at once.
+    """
+    num_images, num_rows = counts
+    most = (_CPU_PIECE if device.type == "cpu" else _GPU_PIECE) // max(1, size)
+    if most >= num_images * num_rows:
+        yield slice(None), slice(None)
+        return
+    most = max(1, most)
+    for image in range(num_images):
+        for begin in range(0, num_rows, most):
+            yield image, slice(begin, begin + most)
 
 
 @dataclass(frozen=True)

@@ -45,26 +45,28 @@ class Tiling:
 
     def blocks(self, nodes: Tensor) -> Tensor:
         """The nodes of every tile: [B, N, F] to [B, T, R, F]; zeros outside the image."""
-        return self._cut(nodes, 0)
+        return self._windows(nodes, 0).flatten(3, 4).flatten(1, 2)
 
     def halos(self, nodes: Tensor) -> Tensor:
-        """The nodes of every halo: [B, N, F] to [B, T, L, F]; zeros outside the image."""
-        return self._cut(nodes, self.radius)
+        """The nodes of every halo, row of tiles by row: [B, N, F] to a view [B, rows, columns, side, side, F].
+
+        A view of the padded grid: halos overlap, and a copy of all is many times as large as the grid. Zeros outside.
+        """
+        return self._windows(nodes, self.radius)
 
     def join(self, blocks: Tensor) -> Tensor:
         """The inverse of `blocks`: [B, T, R, F] to [B, N, F]."""
         grid = blocks.unflatten(2, (self.tile, self.tile)).unflatten(1, self.counts).transpose(2, 3)
         return grid.flatten(3, 4).flatten(1, 2)[:, : self.height, : self.width].flatten(1, 2)
 
-    def _cut(self, nodes: Tensor, radius: int) -> Tensor:
+    def _windows(self, nodes: Tensor, radius: int) -> Tensor:
         down, right = (count * self.tile for count in self.counts)
         grid = nodes.unflatten(1, (self.height, self.width))
         grid = pad(grid, (0, 0, radius, radius + right - self.width, radius, radius + down - self.height)).contiguous()
         side = self.tile + 2 * radius
         image, row, column, channel = grid.stride()
         size = (len(grid), *self.counts, side, side, grid.shape[-1])
-        windows = grid.as_strided(size, (image, row * self.tile, column * self.tile, row, column, channel))
-        return windows.reshape(len(grid), -1, side * side, grid.shape[-1])
+        return grid.as_strided(size, (image, row * self.tile, column * self.tile, row, column, channel))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from eisen_ray.model import affinity_graph
+from eisen_ray.model import messages
 from eisen_ray.model.affinity_graph import AffinityGraph, dense_edges, pair_edges, split_affinity
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from tests.layouts import GRIDS, KINDS, assert_close, neighborhood_of, seeded
@@ -29,7 +29,7 @@ def graph(request: pytest.FixtureRequest) -> AffinityGraph:
 def test_edges_are_those_of_the_affinities(
     graph: AffinityGraph, threshold: float, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(affinity_graph, "_CPU_CHUNK_PAIRS", chunk)
+    monkeypatch.setattr(messages, "_CPU_PIECE", chunk)
     state = torch.rand(BATCH, graph.neighborhood.num_nodes, 5, generator=seeded(3))
     made = graph.edges(threshold)
     plain = pair_edges(graph.affinity(), graph.neighborhood, threshold)
