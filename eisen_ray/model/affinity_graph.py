@@ -34,6 +34,13 @@ class AffinityGraph:
         """B."""
         return len(self.query)
 
+    def images(self) -> list[AffinityGraph]:
+        """The graphs of single images."""
+        return [
+            AffinityGraph(self.query[[image]], self.key[[image]], self.neighborhood.of_image(image))
+            for image in range(self.batch)
+        ]
+
     def affinity(self) -> Tensor:
         """Equation (1) for all pairs at once, [B, T, R, C]: for studies and layouts that have no faster way."""
         return row_max_affinity(affinity_logits(self.query, self.key, self.neighborhood), self.neighborhood)

@@ -84,9 +84,13 @@ class Grouping:
 
     def plateaus(self, graph: AffinityGraph, generator: torch.Generator, num_runs: int = 1) -> Tensor:
         """The final plateau maps of passes with different draws over one graph: [B, N, P, Q]."""
-        edges = graph.edges(self.kprop.threshold, product_dtype(self.precision, graph.query.device))
+        device = graph.query.device
+        dtype = product_dtype(self.precision, device)
         start, active = self.starts(graph.batch, graph.neighborhood.num_nodes, generator, num_runs)
-        return self.kprop.run(edges, start, active)
+        # A processor's caches hold the states of one image; a GPU wants all at once.
+        parts = graph.images() if device.type == "cpu" else [graph]
+        begun = zip(parts, start.split(parts[0].batch), active.split(parts[0].batch), strict=True)
+        return torch.cat([self.kprop.run(part.edges(self.kprop.threshold, dtype), *begin) for part, *begin in begun])
 
     def starts(self, batch: int, num_nodes: int, generator: torch.Generator, num_runs: int) -> tuple[Tensor, Tensor]:
         """Random plateaus [B, N, P, Q] to start from, and who is active first, bool [B, N, P]."""

@@ -8,7 +8,7 @@ looks at the same square of senders that its rows look at as columns: windows ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import torch
@@ -90,6 +90,7 @@ class TileMessages:
     local: Tensor
     far: Tensor | None
     groups: FarGroups | None
+    _kept: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, state: Tensor) -> Tensor:
         """See `Messages`; not differentiable."""
@@ -97,8 +98,19 @@ class TileMessages:
         received = self.tiling.join(self._near(sent)).to(state.dtype)
         if self.far is None or self.groups is None:
             return received
-        distant = self.far @ self.groups.of_rows(sent)
-        return received + self.groups.sum_at_columns(distant).to(state.dtype)
+        flat = self._flat(sent)
+        torch.matmul(self.far, self.groups.of_rows(sent), out=flat[:-1].view(*self.far.shape[:3], -1))
+        return received + self.groups.sum_flat(flat).to(state.dtype)
+
+    def _flat(self, sent: Tensor) -> Tensor:
+        """Where products with far samples are written, one by one, and a last row of zeros; made once.
+
+        New memory at every call would cost more than filling it.
+        """
+        width = sent.shape[-1]
+        if self.far is not None and width not in self._kept:
+            self._kept[width] = sent.new_zeros(self.far.shape[:3].numel() + 1, width)
+        return self._kept[width]
 
     def _near(self, sent: Tensor) -> Tensor:
         """What the tiles receive from their halos, [B, T, R, F]; halos are copied a few rows of tiles at a time."""

@@ -13,12 +13,12 @@ in the package knows which of them is in use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import embedding_bag, pad
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,11 @@ class FarGroups:
         out[:, self.place.flatten()] = values.flatten(1, 2)
         return out[:, :-1].unflatten(1, self.rows.shape)
 
+    def of_image(self, image: int) -> FarGroups:
+        """The groups of one image of the batch."""
+        place = self.place if len(self.place) == 1 else self.place[image : image + 1]
+        return FarGroups(self.num_nodes, self.rows, self.columns[image : image + 1], place)
+
     def of_rows(self, nodes: Tensor) -> Tensor:
         """The row nodes of every group: [B, N, F] to [B, G, M, F]; zeros for padding."""
         return _gather(nodes, self.rows[None])
@@ -107,31 +112,29 @@ class FarGroups:
         return _gather(nodes, self.columns)
 
     def sum_at_columns(self, values: Tensor) -> Tensor:
-        """What the far samples [B, G, far, F] bring to each node, summed in float32 at least: [B, N, F]."""
-        batch, width = len(values), values.shape[-1]
-        flat = pad(values.flatten(1, 2), (0, 0, 0, 1)).flatten(0, 1)
-        dtype = torch.promote_types(values.dtype, torch.float32)
-        total = values.new_zeros(self._slots.shape[1], width, dtype=dtype)
-        for slots in self._slots:
-            total += flat.index_select(0, slots)
-        return total.unflatten(0, (batch, -1))
+        """What the far samples [B, G, far, F] bring to each node: [B, N, F]."""
+        return self.sum_flat(pad(values.flatten(0, 2), (0, 0, 0, 1)))
+
+    def sum_flat(self, flat: Tensor) -> Tensor:
+        """The same of a flat [B * G * far + 1, F] whose last row is zeros."""
+        # One fused gather and sum, in float32 inside: several times as fast as adding gathered copies.
+        return embedding_bag(self._slots, flat, mode="sum").unflatten(0, (len(self.columns), -1))
 
     @cached_property
     def _slots(self) -> Tensor:
-        """Where each node stands in each deck, int64 [decks, B * N], as places in the flat [B * (G * far + 1)].
+        """Where each node stands in each deck, int64 [B * N, decks], as places in the flat [B * G * far].
 
         Samples are dealt from shuffled decks of all nodes, so that a deck holds a node once; not at all where the last
-        deck ends, which the place behind an image's samples stands for.
+        deck ends, which the place behind all samples stands for.
         """
         dealt = self.columns.flatten(1)
         batch, count = dealt.shape
         num_nodes = self.num_nodes
         num_decks = -(-count // num_nodes)
-        place = torch.arange(count, device=dealt.device)
-        slots = dealt.new_full((batch, num_decks * num_nodes), count)
-        slots.scatter_(1, place // num_nodes * num_nodes + dealt, place.expand(batch, -1))
-        slots += torch.arange(batch, device=dealt.device)[:, None] * (count + 1)
-        return slots.unflatten(1, (num_decks, num_nodes)).transpose(0, 1).flatten(1)
+        place = torch.arange(batch * count, device=dealt.device).view(batch, count)
+        slots = dealt.new_full((batch, num_decks * num_nodes), batch * count)
+        slots.scatter_(1, place[:1] // num_nodes * num_nodes + dealt, place)
+        return slots.unflatten(1, (num_decks, num_nodes)).transpose(1, 2).flatten(0, 1)
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,12 @@ class Neighborhood:
     far: FarGroups | None = None
     tiling: Tiling | None = None
     full: bool = False
+
+    def of_image(self, image: int) -> Neighborhood:
+        """The pairs of one image of the batch."""
+        rows, columns = (one if len(one) == 1 else one[image : image + 1] for one in (self.rows, self.columns))
+        far = None if self.far is None else self.far.of_image(image)
+        return replace(self, rows=rows, columns=columns, far=far)
 
     def gather_rows(self, values: Tensor) -> Tensor:
         """Values [B, N, F] of the row nodes: [B, T, R, F]; zeros in padding rows."""

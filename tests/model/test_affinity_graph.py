@@ -71,3 +71,14 @@ def test_a_dense_graph_reaches_over_strong_edges_only() -> None:
     weights = torch.tensor([[[0.0, 0.4], [0.6, 0.0]]])
     reached = dense_edges(weights, torch.zeros_like(weights)).reach(torch.ones(1, 2, 1))
     assert (reached[0, :, 0] > 0).tolist() == [False, True]
+
+
+def test_images_stand_for_themselves(graph: AffinityGraph) -> None:
+    state = torch.rand(BATCH, graph.neighborhood.num_nodes, 3, generator=seeded(3))
+    together = graph.edges(0.5)
+    for image, alone in enumerate(graph.images()):
+        own = alone.edges(0.5)
+        for name in ("excite", "inhibit"):
+            expected = getattr(together, name)(state)[image]
+            assert_close(getattr(own, name)(state[[image]])[0], expected, 1e-5)
+        assert_close(alone.affinity()[0], graph.affinity()[image], 1e-6)
