@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.graphs import PAIRS_PER_NODE, WIDTH, Scene, make_scene, row_indices
-from benchmarks.measuring import Comparison, alternate, compare, of_times, report
+from benchmarks.measuring import Comparison, alternate, of_times, report
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from eisen_ray.model.precision import product_dtype
 
@@ -28,24 +28,22 @@ def main() -> None:
     indices = row_indices(scene)
     start = initial_plateau(1, SIDE**2, WIDTH, torch.Generator().manual_seed(1))
     dtype = product_dtype("auto", torch.device("cpu"))
-    rows = [
-        compare(
-            f"KProp {SIDE}x{SIDE}, CSR {str(kind).removeprefix('torch.')}",
-            lambda: tiles(scene, start, dtype),
-            lambda kind=kind: csr(scene, indices, start, kind),
-            floor=floor,
-        )
-        for kind, floor in ((torch.int64, FLOOR_INT64), (torch.int32, FLOOR_INT32))
-    ]
-    rows.append(
-        compare(
-            "fp32 products, CSR int32",
-            lambda: tiles(scene, start, torch.float32),
-            lambda: csr(scene, indices, start, torch.int32),
-        )
+    times = alternate(
+        {
+            "ours": lambda: tiles(scene, start, dtype),
+            "fp32": lambda: tiles(scene, start, torch.float32),
+            "int64": lambda: csr(scene, indices, start, torch.int64),
+            "int32": lambda: csr(scene, indices, start, torch.int32),
+        }
     )
+    rows = [
+        of_times("CSR int64", times["ours"], times["int64"], FLOOR_INT64),
+        of_times("CSR int32", times["ours"], times["int32"], FLOOR_INT32),
+        of_times("products in fp32, CSR int32", times["fp32"], times["int32"]),
+    ]
     rows += growth(dtype)
     settings = {
+        "nodes": f"{SIDE}x{SIDE}",
         "pairs a node": PAIRS_PER_NODE,
         "Q": WIDTH,
         "iterations": ITERATIONS,
