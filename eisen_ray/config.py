@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from eisen_ray.ranges import above_zero, at_least, multiple, ordered, require, within
+from eisen_ray.ranges import above_zero, at_least, multiple, require, within
+from eisen_ray.resources import ResourcesConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,52 +234,6 @@ class RoundsConfig:
     def __post_init__(self) -> None:
         at_least(self, num_rounds=1, gate_images=1, min_segments=0, eval_images=0)
         within(self, min_agreement="[0, 1]")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResourcesConfig:
-    """Who runs where. GPU shares apply where the cluster has GPUs; otherwise the same actors use CPUs."""
-
-    feed: Literal["auto", "stream", "phases"] = "auto"
-    """`phases`: flow, teacher, training in turn (one GPU, a laptop). `stream`: all at once. `auto`: by what fits."""
-    decode_cpus: float = 0.5
-    """CPUs of a decoding task: it waits for storage about half of its time."""
-    flow_actors: int = 1
-    """Flow actors at least."""
-    max_flow_actors: int = 1
-    """Flow actors at most; the pool grows while work waits."""
-    flow_gpus: float = 1.0
-    """GPU share of a flow actor, where there are GPUs."""
-    flow_batch: int = 16
-    """Frame pairs in one forward pass of the flow network."""
-    teacher_actors: int = 1
-    """Teacher actors at least."""
-    max_teacher_actors: int = 1
-    """Teacher actors at most."""
-    teacher_gpus: float = 1.0
-    """GPU share of a teacher actor, where there are GPUs."""
-    teacher_batch: int = 8
-    """Frames in one forward pass of the teacher."""
-    actor_cpus: float = 0.25
-    """Logical CPUs of a flow or teacher actor: small, so that pools never starve decoding."""
-    actor_threads: int = 0
-    """Torch threads of a CPU actor; 0 = the machine's cores divided by the largest size of its pool."""
-    train_workers: int = 1
-    """DDP workers of the student."""
-    train_gpus: float = 1.0
-    """GPUs of a training worker, where there are GPUs."""
-    train_cpus: float = 1.0
-    """Logical CPUs of a training worker."""
-    train_threads: int = 0
-    """Torch threads of a CPU training worker; 0 = the machine's cores divided by the workers on it."""
-    max_failures: int = 3
-    """How often a dead training worker is replaced before the run stops."""
-
-    def __post_init__(self) -> None:
-        ordered(self, flow_actors="max_flow_actors", teacher_actors="max_teacher_actors")
-        above_zero(self, "decode_cpus", "flow_gpus", "teacher_gpus", "actor_cpus", "train_gpus", "train_cpus")
-        at_least(self, flow_batch=1, teacher_batch=1, train_workers=1, max_failures=0)
-        at_least(self, actor_threads=0, train_threads=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,12 @@ from eisen_ray.config import (
     GroupingConfig,
     ModelConfig,
     MotionConfig,
-    ResourcesConfig,
     RoundsConfig,
     RunConfig,
     TeacherConfig,
     TrainConfig,
 )
+from eisen_ray.resources import ResourcesConfig
 
 # The two operating points of the method (docs/decisions.md, 1).
 RELEASE = GroupingConfig()

@@ -45,6 +45,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "num_rounds": 2,
         "overlap": 0.3,
         "min_region_nodes": 4,
+        "precision": "bf16",
     },
     MotionConfig: {
         "method": "plateau",
@@ -157,8 +158,17 @@ def test_equal_seeds_build_equal_weights() -> None:
 def test_flow_settings_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Any, ...]] = []
     monkeypatch.setattr(build, "load_flow", lambda *args, **kwargs: seen.append((*args, kwargs)))
-    build_flow(FlowConfig(estimator="raft-small", weights="w.pt", num_updates=7, fallback=True), torch.device("cpu"))
-    expected = {"weights": "w.pt", "num_updates": 7, "device": torch.device("cpu"), "fallback": True}
+    build_flow(
+        FlowConfig(estimator="raft-small", weights="w.pt", num_updates=7, fallback=True, precision="bf16"),
+        torch.device("cpu"),
+    )
+    expected = {
+        "weights": "w.pt",
+        "num_updates": 7,
+        "device": torch.device("cpu"),
+        "precision": "bf16",
+        "fallback": True,
+    }
     assert seen == [("raft-small", expected)]
 
 

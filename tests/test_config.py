@@ -78,6 +78,7 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.ResourcesConfig, {"train_workers": 0}),
     (config.ResourcesConfig, {"max_failures": -1}),
     (config.ResourcesConfig, {"train_threads": -1}),
+    (config.ResourcesConfig, {"actor_threads": -1}),
     (config.RunConfig, {"root": ""}),
 ]
 

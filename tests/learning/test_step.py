@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -213,7 +214,9 @@ def worker(rank: int, folder: str) -> None:
         raised = str(error)
     result = {"reported": reported, "after": after, "raised": raised, "kept": torch.equal(weights_of(model), after)}
     torch.save(result, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()
+    # Not through the interpreter's end: torch 2.15 sometimes destroys a running thread of gloo there and aborts.
+    os._exit(0)
 
 
 def test_two_workers_take_the_step_of_one(tmp_path: Path) -> None:
