@@ -22,7 +22,7 @@ from eisen_ray.errors import DataError
 from eisen_ray.learning.step import Batch, StepSettings, train_step
 from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
-from eisen_ray.runtime.prefetch import Prefetched
+from eisen_ray.runtime.prefetch import DEPTH, Prefetched
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
 from eisen_ray.settings import from_dict, to_dict
@@ -83,7 +83,8 @@ def train_worker(settings: dict[str, Any]) -> int:
     model = ray.train.torch.prepare_model(student.model, move_to_device=False)
     loop = StudentLoop(work, student, model, settings["board"], world_size)
     if student.step < work.config.train.num_steps:
-        batches = Prefetched(_batches(work, student, settings["datasets"], rank, world_size))
+        made = _batches(work, student, settings["datasets"], rank, world_size)
+        batches = Prefetched(made, DEPTH if device.type == "cuda" else 0)
         try:
             loop.run(batches)
         finally:

@@ -65,3 +65,21 @@ def test_time_spent_waiting_is_counted() -> None:
     items = Prefetched(slow())
     assert list(items) == [0, 1, 2]
     assert items.waited_s > 0.2
+
+
+def test_without_depth_nothing_is_made_ahead() -> None:
+    made = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            time.sleep(0.05)
+            yield number
+
+    items = Prefetched(numbers(), depth=0)
+    assert num_threads() == 0
+    assert next(items) == 0
+    assert made == [0]
+    assert list(items) == [1, 2]
+    assert items.waited_s > 0.1
+    items.close()
