@@ -164,7 +164,11 @@ EIGHT = "def f(a, b, c, d, /, e, f, *, g, h): ..."
         (house.global_randomness, "x.normal_()", "x.normal_(generator=g)"),
         (house.global_randomness, "w.multinomial(3)", "torch.multinomial(w, 3, generator=g)"),
         (house.global_randomness, "torch.manual_seed(0)", "g.manual_seed(0)"),
-        (house.workplace_traces, "open('/wo" + "rk/main/x')", "the work/life balance, https://a.org/work/x"),
+        (
+            house.workplace_traces,
+            "open('" + "/".join(("", "work", "main", "x")) + "')",
+            "the work/life balance, https://a.org/work/x",
+        ),
         (house.workplace_traces, "cd /ro" + "ot/thing", "the /root of it"),
         (house.workplace_traces, "/tmp/ve" + "nv/bin/python", "/tmp/eisen"),
         (house.workplace_traces, "https://files.python" + "hosted.org/x", "https://example.org"),
