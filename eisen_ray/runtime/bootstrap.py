@@ -71,7 +71,8 @@ def settled(config: RunConfig) -> RunConfig:
     flow = config.flow
     if (here / flow.weights).is_file():
         flow = replace(flow, weights=absolute(flow.weights, here))
-    return replace(config, root=absolute(config.root, base), data=data, flow=flow)
+    root, targets = absolute(config.root, base), absolute(config.targets, base)
+    return replace(config, root=root, targets=targets, data=data, flow=flow)
 
 
 def _stop_on_sigterm() -> None:

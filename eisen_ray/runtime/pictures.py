@@ -68,4 +68,4 @@ def _labels(work: RoundWork, folder: str, fragment: Fragment, frame: int) -> np.
 
 def _stored(work: RoundWork, folder: str, fragment: Fragment) -> Stored | None:
     path = fragment_file(folder, fragment.fragment_id)
-    return decode_labels(work.store.read(path)) if work.store.exists(path) else None
+    return decode_labels(work.targets.read(path)) if work.targets.exists(path) else None
