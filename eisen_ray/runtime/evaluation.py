@@ -14,7 +14,8 @@ import torch
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import masked_frames
-from eisen_ray.learning.metrics import ImageIou, MeanIou, image_iou, segment_agreement
+from eisen_ray.measures.agreement import segment_agreement
+from eisen_ray.measures.mean_iou import ImageIou, MeanIou, image_iou
 from eisen_ray.runtime.datasets import teacher_pool
 from eisen_ray.runtime.decoding import DecodeFrames, Row
 from eisen_ray.runtime.layout import RoundWork, stable_seed
