@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from eisen_ray.config import GroupingConfig
-from eisen_ray.ranges import above_zero, at_least, require
+from eisen_ray.ranges import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,8 @@ class ScoredDataConfig:
     """Mask value of pixels that do not count, such as 255 for void; 0: all count."""
 
     def __post_init__(self) -> None:
-        at_least(self, arm_id=0, ignore_id=0)
+        for name in ("arm_id", "ignore_id"):
+            require(getattr(self, name) >= 0, f"data.{name}", getattr(self, name), "at least 0")
         require(self.source or self.layout == "sample", "data.source", "", f"a folder or URL for {self.layout!r}")
 
 
@@ -38,7 +39,7 @@ class EvaluateConfig:
     max_images: int = 0
     """Score at most so many images, spread evenly over all that have masks; 0 = all."""
     passes: int = 2
-    """Passes with different random draws: the first is scored, agreement with the others is a segment's confidence."""
+    """Passes with different random draws: the first is scored, the others say how sure its segments are."""
     seed: int = 0
     """Seed of the passes' draws and of the confidence intervals."""
     actors: int = 1
@@ -50,5 +51,6 @@ class EvaluateConfig:
     """From affinities to segments; by default as in the checkpoint."""
 
     def __post_init__(self) -> None:
-        at_least(self, max_images=0, passes=1, actors=1)
-        above_zero(self, "gpus_per_actor")
+        for name, low in {"max_images": 0, "passes": 1, "actors": 1}.items():
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        require(self.gpus_per_actor > 0, "gpus_per_actor", self.gpus_per_actor, "above 0")

@@ -68,7 +68,9 @@ def list_scored(layout: str, source: str, split: Split = "auto") -> list[Clip]:
     reader = _reader(layout)
     if split == "test":
         if reader is not bridge:
-            raise DataError(f"Layout {layout!r} has no test split; expected 'bridge'. Set data.split to 'val' or 'all'.")
+            raise DataError(
+                f"Layout {layout!r} has no test split; expected 'bridge'. Set data.split to 'val' or 'all'."
+            )
         return bridge.held_out(source, "test")
     everything = getattr(reader, "every_clip", reader.list_clips)
     found = {

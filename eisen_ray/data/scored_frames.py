@@ -1,6 +1,6 @@
 """Frames to be scored: which of a clip have a mask, and each with its mask; what is damaged is named and left out.
 
-Unlike training, scoring needs no pairs: a single picture with a mask will do, and one bad mask costs one frame.
+Unlike training, scoring needs no pairs: one picture with a mask will do, and a bad mask costs one frame. [Decision 89]
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _checked(clip: Clip, frame: int, mask: np.ndarray | DataError) -> ScoredFram
     # Half a pixel of rounding on each side of the mask is no other shape.
     if abs(mask_height * width - mask_width * height) > (height + width) / 2:
         raise DataError(
-            f"{clip.mask_of(frame) or clip.masks[0]}: mask of {mask_width}x{mask_height} for a frame of {width}x{height};"
-            " expected the same shape. Make the mask from this frame, or remove it."
+            f"{clip.mask_of(frame) or clip.masks[0]}: mask of {mask_width}x{mask_height}, frame of {width}x{height}; "
+            "expected the same shape. Make the mask from this frame, or remove it."
         )
     return ScoredFrame(frame, image, mask)
 
@@ -128,5 +128,7 @@ def check_scored(num_usable: int, quarantine: Sequence[Quarantined], source: str
     lines = [f"  {item.uri}: {item.reason}" for item in quarantine[:NUM_NAMED]]
     more = [f"  and {len(quarantine) - NUM_NAMED} more"] if len(quarantine) > NUM_NAMED else []
     raise DataError(
-        "\n".join([f"No frame with a usable mask at {source}; expected at least one. Check data.source:", *lines, *more])
+        "\n".join(
+            [f"No frame with a usable mask at {source}; expected at least one. Check data.source:", *lines, *more]
+        )
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,9 @@ class ImageScores:
         return ImageIou(self.object_ids, self.ious, self.best_ious, self.arm_id)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON types."""
-        values = asdict(self)
-        return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
+        """The fields as plain JSON types; None for what is not known."""
+        values = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+        return {**values, "foreground_ari": None if math.isnan(self.foreground_ari) else self.foreground_ari}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImageScores:
@@ -68,11 +69,12 @@ class ImageScores:
         names = {field.name for field in fields(cls)}
         if set(values) != names:
             raise DataError(f"Scores of an image have {sorted(values)}; expected {sorted(names)}.")
-        found = {
+        found: dict[str, Any] = {
             key: np.array(value, np.int64 if key == "object_ids" else np.float64) if isinstance(value, list) else value
             for key, value in values.items()
         }
         found["table"] = found["table"].reshape(len(found["object_ids"]), len(found["confidences"]))
+        found["foreground_ari"] = math.nan if values["foreground_ari"] is None else values["foreground_ari"]
         return cls(**found)
 
 
@@ -95,7 +97,7 @@ def score_image(
         frame: the frame's number.
         arm_id: id of the robot's arm in `truth`.
         ignore: bool [H, W], pixels that do not count.
-        confidences: of each predicted id; None: a segment's share of the image. [Decision 85]
+        confidences: of each predicted id; None: a segment's share of the image.
 
     Raises:
         DataError: the maps cannot be compared, or a segment has no confidence.

@@ -14,7 +14,9 @@ from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import from_dict
 
 MANIFEST = "checkpoint.json"
-"""The file that makes a folder a checkpoint (`learning.checkpoint_files.MANIFEST_FILE`)."""
+"""The file that makes a folder a checkpoint; not imported from `learning.checkpoint_files`, which needs torch."""
+WEIGHTS = "model.safetensors"
+"""The file of its weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ def _described(store: Store, path: str) -> StoredCheckpoint:
     manifest = store.read_json(f"{path}/{MANIFEST}")
     where = store.uri(f"{path}/{MANIFEST}")
     try:
-        values, sha256 = manifest["meta"]["config"], manifest["files"]["model.safetensors"]
+        values, sha256 = manifest["meta"]["config"], manifest["files"][WEIGHTS]
     except (TypeError, KeyError) as error:
         raise WeightsError(f"{where} holds no settings or no hash of weights; expected a checkpoint's file.") from error
     try:

@@ -93,7 +93,10 @@ def test_what_is_ignored_may_be_anything() -> None:
     other_prediction, other_truth = prediction.copy(), truth.copy()
     other_prediction[ignore] = random.integers(0, 9, ignore.sum())
     other_truth[ignore] = random.integers(0, 4, ignore.sum())
-    first, second = score_image(prediction, truth, ignore=ignore), score_image(other_prediction, other_truth, ignore=ignore)
+    first, second = (
+        score_image(prediction, truth, ignore=ignore),
+        score_image(other_prediction, other_truth, ignore=ignore),
+    )
     assert equal(first, second)
     assert not equal(first, score_image(prediction, truth))
 
@@ -105,7 +108,10 @@ def test_an_object_that_is_ignored_wholly_is_not_there() -> None:
 
 def test_prediction_is_brought_to_the_size_of_the_truth() -> None:
     prediction, truth = random_maps(2)
-    assert equal(score_image(prediction[::6, ::6], truth), score_image(np.kron(prediction[::6, ::6], np.ones((6, 6), int)), truth))
+    assert equal(
+        score_image(prediction[::6, ::6], truth),
+        score_image(np.kron(prediction[::6, ::6], np.ones((6, 6), int)), truth),
+    )
 
 
 def test_survives_json() -> None:
@@ -114,6 +120,7 @@ def test_survives_json() -> None:
         again = ImageScores.from_dict(json.loads(json.dumps(found.to_dict())))
         assert equal(found, again)
         assert again.table.shape == found.table.shape
+    assert math.isnan(again.foreground_ari)  # of the image without objects
     with pytest.raises(DataError, match="expected"):
         ImageScores.from_dict({"clip_id": "c"})
 

@@ -76,7 +76,9 @@ def test_sequences_weigh_the_same_however_long(scores: Scores, images: list[Imag
         by_clip.setdefault(image.clip_id, []).append(float(image.ious.mean()))
     assert [clip.clip_id for clip in scores.clips] == sorted(by_clip)
     assert [clip.num_images for clip in scores.clips] == [3, 3, 3, 3, 2]
-    assert [clip.region_j for clip in scores.clips] == pytest.approx([np.mean(by_clip[name]) for name in sorted(by_clip)])
+    assert [clip.region_j for clip in scores.clips] == pytest.approx(
+        [np.mean(by_clip[name]) for name in sorted(by_clip)]
+    )
     assert scores["davis_j"] == pytest.approx(np.mean([np.mean(values) for values in by_clip.values()]))
     assert scores["davis_j"] != scores["mean_iou"]
 
