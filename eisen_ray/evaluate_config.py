@@ -20,13 +20,13 @@ class ScoredDataConfig:
     split: Literal["auto", "val", "test", "train", "all"] = "auto"
     """Which part of it: `auto` is the layout's held-out part, or everything where it has none; `test`: Bridge only."""
     arm_id: int = 0
-    """Mask value of the robot's arm; 0: what the layout knows (`sample`: 1, others: no arm)."""
+    """Mask value of the robot's arm; 0: what the layout says (`sample`, `bridge`: 1, others: no arm); -1: no arm."""
     ignore_id: int = 0
     """Mask value of pixels that do not count, such as 255 for void; 0: all count."""
 
     def __post_init__(self) -> None:
-        for name in ("arm_id", "ignore_id"):
-            require(getattr(self, name) >= 0, f"data.{name}", getattr(self, name), "at least 0")
+        require(self.arm_id >= -1, "data.arm_id", self.arm_id, "a mask value, 0 or -1")
+        require(self.ignore_id >= 0, "data.ignore_id", self.ignore_id, "at least 0")
         require(self.source or self.layout == "sample", "data.source", "", f"a folder or URL for {self.layout!r}")
 
 

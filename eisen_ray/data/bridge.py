@@ -16,6 +16,8 @@ from eisen_ray.errors import DataError
 
 FRAME = re.compile(r"(?P<group>(?:.*/)?traj_group[0-9]+)/traj[0-9]+/images[0-9]+/im_[0-9]+\.(?:jpg|jpeg|png)")
 """A colour frame; depth pictures lie in folders of other names (depth_images0)."""
+ARM_ID = 1
+"""The robot arm's id in masks, as in the sample."""
 NUM_GROUPS = 397
 """Trajectory groups of the authors' selection (BridgeData v1, toykitchen_fixed_cam)."""
 VAL_GROUPS = frozenset({
@@ -70,7 +72,11 @@ def _trajectories(source: str) -> list[Clip]:
     ordered = sorted(set(groups.values()))
     splits = {group: _split(position, len(ordered)) for position, group in enumerate(ordered)}
     masks = FolderMasks(listing)
-    return [replace(masks.clip(folder, files), split=splits[groups[folder]]) for folder, files in frames.items()]
+    clips = []
+    for folder, files in frames.items():
+        clip = replace(masks.clip(folder, files), split=splits[groups[folder]])
+        clips.append(replace(clip, meta={**clip.meta, "arm_id": ARM_ID}) if clip.masks else clip)
+    return clips
 
 
 def _split(position: int, num_groups: int) -> str:

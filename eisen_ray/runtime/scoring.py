@@ -82,6 +82,7 @@ class ScoreMaps:
     def __call__(self, row: Row) -> Row:
         """Score the frames of a clip."""
         clip, data = Clip.from_json(row["clip"]), self.config.data
+        arm_id = None if data.arm_id < 0 else data.arm_id or clip.meta.get("arm_id")
         scores = []
         columns = (
             json.loads(row["frames"]),
@@ -97,7 +98,7 @@ class ScoreMaps:
                 truth,
                 clip_id=clip.clip_id,
                 frame=frame,
-                arm_id=data.arm_id or clip.meta.get("arm_id"),
+                arm_id=arm_id,
                 ignore=ignore,
                 confidences={int(segment): value for segment, value in surety.items()},
             )

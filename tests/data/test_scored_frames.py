@@ -66,7 +66,7 @@ def test_bridge_raw(tmp_path, masks) -> None:
         }[masks]
     )
     (clip,) = bridge.list_clips(write(tmp_path, files))
-    assert clip.clip_id == place
+    assert (clip.clip_id, clip.meta["arm_id"]) == (place, 1)
     assert 2 in only(find_masked(clip)).frames
     assert np.array_equal(read_scored(clip, [2])[0][0].truth, MASKS[2])
 

@@ -105,6 +105,12 @@ def test_masks_of_other_sizes_and_ignored_values(config: EvaluateConfig) -> None
     assert found["segment_areas"] == [1 / 3, 2 / 3]
     (found,) = json.loads(ScoreMaps(config, GRID)(dict(row))["scores"])
     assert (found["object_ids"], found["arm_id"]) == ([3, 9], None)
+    row["clip"] = Clip("a", "frames", ("x",), meta={"arm_id": 9}).to_json()
+    for asked, expected in ((0, 9), (3, 3), (-1, None)):
+        (found,) = json.loads(
+            ScoreMaps(replace(config, data=ScoredDataConfig(arm_id=asked)), GRID)(dict(row))["scores"]
+        )
+        assert found["arm_id"] == expected
 
 
 def test_pictures_are_read_as_they_are(tmp_path: Path) -> None:
