@@ -18,7 +18,7 @@ DOORS = sorted((REPOSITORY / "jobs").glob("*.py"))
 BENCHMARKS = sorted((REPOSITORY / "benchmarks").glob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 TORCH_ROOMS = ("model", "supervision", "learning")
-NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets"}
+NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets", "eisen_ray.evaluate_config"}
 
 WITHOUT_OWN_TEST = {
     "errors.py": "declarations only",
@@ -73,8 +73,8 @@ def test_ray_is_imported_in_runtime_only() -> None:
     assert complaints(outside, lambda source: house.forbidden_imports(source, {"ray"})) == []
 
 
-def test_torch_rooms_data_and_report_know_no_config() -> None:
-    inside = [path for path in SOURCES if room(path) in (*TORCH_ROOMS, "data", "report")]
+def test_torch_rooms_data_measures_and_report_know_no_config() -> None:
+    inside = [path for path in SOURCES if room(path) in (*TORCH_ROOMS, "data", "measures", "report")]
     assert complaints(inside, lambda source: house.forbidden_imports(source, NO_CONFIG)) == []
 
 
@@ -82,8 +82,8 @@ def test_nothing_imports_the_doors_or_the_tests() -> None:
     assert complaints(SOURCES, lambda source: house.forbidden_imports(source, {"jobs", "tests", "benchmarks"})) == []
 
 
-def test_data_knows_no_torch() -> None:
-    inside = [path for path in SOURCES if room(path) == "data"]
+def test_data_and_measures_know_no_torch() -> None:
+    inside = [path for path in SOURCES if room(path) in ("data", "measures")]
     assert complaints(inside, lambda source: house.forbidden_imports(source, {"torch", "torchvision"})) == []
 
 

@@ -11,8 +11,9 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import read_masks
 from eisen_ray.data.pairs import Stored, decode_labels
 from eisen_ray.report.sheet import SheetRow, contact_sheet, example_row, png_bytes
-from eisen_ray.runtime.evaluation import Evaluation, spread
+from eisen_ray.runtime.evaluation import Evaluation
 from eisen_ray.runtime.layout import CONTACT_SHEET, RoundWork, fragment_file, sheet_file
+from eisen_ray.runtime.reading import spread
 
 # Rows of a sheet: as many as fit on a screen.
 NUM_PICTURES = 6
