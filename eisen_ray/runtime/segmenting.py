@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,16 +11,14 @@ from eisen_ray.build import build_eisen
 from eisen_ray.config import GroupingConfig
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.packed import pack_labels
-from eisen_ray.errors import WeightsError
 from eisen_ray.evaluate_config import EvaluateConfig
-from eisen_ray.learning.checkpoint import load_checkpoint
 from eisen_ray.measures.agreement import segment_stability
 from eisen_ray.model.eisen import Eisen
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.decoding import Row
-from eisen_ray.runtime.layout import stable_seed
+from eisen_ray.runtime.layout import Teacher, stable_seed
 from eisen_ray.runtime.stages import limit_threads
-from eisen_ray.runtime.student import best_device
+from eisen_ray.runtime.student import best_device, load_promoted
 
 
 class SegmentScored:
@@ -78,11 +74,5 @@ def load_network(checkpoint: StoredCheckpoint, grouping: GroupingConfig) -> Eise
         WeightsError: damaged, of another network, or not the weights that the manifest named.
     """
     model = build_eisen(checkpoint.config.model, grouping)
-    with tempfile.TemporaryDirectory() as folder:
-        found = load_checkpoint(checkpoint.store.download(checkpoint.path, Path(folder)), model).weights_sha256
-    if found != checkpoint.sha256:
-        place = checkpoint.store.uri(checkpoint.path)
-        raise WeightsError(
-            f"{place} changed while it was read: {found[:12]}, before {checkpoint.sha256[:12]}. Try again."
-        )
+    load_promoted(checkpoint.store, Teacher(path=checkpoint.path, sha256=checkpoint.sha256), model)
     return model.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import torch
 
 from eisen_ray.build import build_eisen
 from eisen_ray.config import DataConfig, GroupingConfig, ModelConfig, RunConfig
+from eisen_ray.data.layouts import list_held_out
+from eisen_ray.evaluate_config import EvaluateConfig
 from eisen_ray.learning.checkpoint import save_checkpoint
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import to_dict
@@ -18,6 +21,15 @@ TINY_RUN = RunConfig(
     model=ModelConfig(backbone="small", scope="full"),
     grouping=GroupingConfig(num_iterations=3, num_slots=6, plateau_width=8, min_region_nodes=2, threshold=0.5),
 )
+
+EVALUATION = EvaluateConfig(grouping=TINY_RUN.grouping)
+GRID = (8, 12)
+"""Its grid of nodes."""
+
+
+def sample_row(frames: list[int]) -> dict[str, str]:
+    """A row of an evaluation: some frames of a bundled clip with masks."""
+    return {"clip": list_held_out("sample", "")[0].to_json(), "frames": json.dumps(frames)}
 
 
 def store_network(root: str, path: str = "net", seed: int = 0) -> str:

@@ -12,21 +12,15 @@ from eisen_ray.errors import ConfigError, DataError, StorageError
 from eisen_ray.evaluate_config import EvaluateConfig, ScoredDataConfig
 from eisen_ray.measures.image_scores import ImageScores
 from eisen_ray.measures.scores import summarize
-from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
+from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.cluster import Capacity
 from eisen_ray.runtime.evaluate import IMAGES, PAGE, SCORES, SHEET, check_actors, evaluate, evaluation_name
-from tests.runtime.networks import TINY_RUN, store_network
+from tests.runtime.networks import EVALUATION
 from tests.video_files import archive_bytes, frame_files, moving_frames, picture_bytes, video_bytes, write
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> StoredCheckpoint:
-    store_network(str(tmp_path / "weights"))
-    return find_checkpoint(str(tmp_path / "weights/net"))
-
-
 def asked(**changes: object) -> EvaluateConfig:
-    return replace(EvaluateConfig(grouping=TINY_RUN.grouping, max_images=3), **changes)
+    return replace(replace(EVALUATION, max_images=3), **changes)
 
 
 def test_the_sample(
@@ -103,7 +97,7 @@ def test_names_tell_what_shapes_the_scores_and_nothing_else(checkpoint: StoredCh
     assert name == evaluation_name(checkpoint, asked(output="x", actors=3, gpus_per_actor=0.5))
     others = [
         evaluation_name(checkpoint, asked(seed=1)),
-        evaluation_name(checkpoint, asked(grouping=replace(TINY_RUN.grouping, threshold=0.2))),
+        evaluation_name(checkpoint, asked(grouping=replace(EVALUATION.grouping, threshold=0.2))),
         evaluation_name(replace(checkpoint, sha256="0"), asked()),
     ]
     assert len({name, *others}) == 4

@@ -14,30 +14,13 @@ from eisen_ray.data.clips import Clip
 from eisen_ray.data.layouts import list_held_out
 from eisen_ray.data.packed import pack_labels, unpack_labels
 from eisen_ray.data.scored_frames import MaskedClip
-from eisen_ray.evaluate_config import EvaluateConfig, ScoredDataConfig
+from eisen_ray.evaluate_config import ScoredDataConfig
 from eisen_ray.measures.image_scores import ImageScores
-from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
+from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.scoring import DecodeScored, ScoreMaps, find_all_masked, scored_rows
 from eisen_ray.runtime.segmenting import SegmentScored
-from tests.runtime.networks import TINY_RUN, store_network
+from tests.runtime.networks import EVALUATION, GRID, sample_row
 from tests.video_files import frame_files, moving_frames, picture_bytes, write
-
-GRID = (8, 12)
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> StoredCheckpoint:
-    store_network(str(tmp_path / "weights"))
-    return find_checkpoint(str(tmp_path / "weights/net"))
-
-
-@pytest.fixture
-def config() -> EvaluateConfig:
-    return EvaluateConfig(grouping=TINY_RUN.grouping)
-
-
-def sample_row(frames: list[int]) -> dict[str, str]:
-    return {"clip": list_held_out("sample", "")[0].to_json(), "frames": json.dumps(frames)}
 
 
 def test_tasks_start_without_torch() -> None:
@@ -63,32 +46,32 @@ def test_rows_hold_few_frames_of_one_clip_each() -> None:
     assert sum(len(json.loads(row["frames"])) for row in scored_rows(clips, 100)) == 13
 
 
-def test_from_frames_to_scores(checkpoint: StoredCheckpoint, config: EvaluateConfig) -> None:
+def test_from_frames_to_scores(checkpoint: StoredCheckpoint) -> None:
     decoded = DecodeScored(32, 48)(sample_row([0, 5]))
     assert decoded["images"].shape == (2, 32, 48, 3)
     assert (decoded["failures"], json.loads(decoded["sizes"])) == ("[]", [[256, 256]] * 2)
-    segmented = SegmentScored(checkpoint, config)(decoded)
+    segmented = SegmentScored(checkpoint, EVALUATION)(decoded)
     assert "images" not in segmented
     labels = unpack_labels(segmented["labels"][1], GRID)
     sure = json.loads(segmented["surety"])[1]
     assert set(map(int, sure)) == set(np.unique(labels[labels > 0]).tolist())
-    scored = ScoreMaps(config, GRID)(segmented)
+    scored = ScoreMaps(EVALUATION, GRID)(segmented)
     first, second = (ImageScores.from_dict(values) for values in json.loads(scored["scores"]))
     assert (first.clip_id, first.frame, second.frame, first.arm_id) == ("val/clip_000", 0, 5, 1)
     assert second.confidences.tolist() == pytest.approx([sure[str(i)] for i in sorted(map(int, sure))])
     assert "truth" not in scored
 
 
-def test_a_row_of_which_nothing_can_be_used(checkpoint: StoredCheckpoint, config: EvaluateConfig, tmp_path) -> None:
+def test_a_row_of_which_nothing_can_be_used(checkpoint: StoredCheckpoint, tmp_path) -> None:
     files = frame_files("a", moving_frames(2)) | {"a_masks/00000.png": b"no picture"}
     (clip,) = frame_folders.list_clips(write(tmp_path / "data", files))
     decoded = DecodeScored(32, 48)({"clip": clip.to_json(), "frames": "[0]"})
-    scored = ScoreMaps(config, GRID)(SegmentScored(checkpoint, config)(decoded))
+    scored = ScoreMaps(EVALUATION, GRID)(SegmentScored(checkpoint, EVALUATION)(decoded))
     assert (scored["scores"], scored["labels"]) == ("[]", [])
     assert "cannot be decoded" in json.loads(scored["failures"])[0]["reason"]
 
 
-def test_masks_of_other_sizes_and_ignored_values(config: EvaluateConfig) -> None:
+def test_masks_of_other_sizes_and_ignored_values() -> None:
     truth = np.kron(np.array([[0, 3], [9, 3]], np.uint8), np.ones((40, 40), np.uint8))
     row = {
         "clip": Clip("a", "frames", ("x",)).to_json(),
@@ -99,16 +82,16 @@ def test_masks_of_other_sizes_and_ignored_values(config: EvaluateConfig) -> None
         "sizes": "[[80, 80]]",
         "surety": '[{"1": 0.5, "2": 0.25}]',
     }
-    ignoring = replace(config, data=ScoredDataConfig(arm_id=3, ignore_id=9))
+    ignoring = replace(EVALUATION, data=ScoredDataConfig(arm_id=3, ignore_id=9))
     (found,) = json.loads(ScoreMaps(ignoring, GRID)(dict(row))["scores"])
     assert (found["object_ids"], found["ious"], found["arm_id"]) == ([3], [1.0], 3)
     assert found["segment_areas"] == [1 / 3, 2 / 3]
-    (found,) = json.loads(ScoreMaps(config, GRID)(dict(row))["scores"])
+    (found,) = json.loads(ScoreMaps(EVALUATION, GRID)(dict(row))["scores"])
     assert (found["object_ids"], found["arm_id"]) == ([3, 9], None)
     row["clip"] = Clip("a", "frames", ("x",), meta={"arm_id": 9}).to_json()
     for asked, expected in ((0, 9), (3, 3), (-1, None)):
         (found,) = json.loads(
-            ScoreMaps(replace(config, data=ScoredDataConfig(arm_id=asked)), GRID)(dict(row))["scores"]
+            ScoreMaps(replace(EVALUATION, data=ScoredDataConfig(arm_id=asked)), GRID)(dict(row))["scores"]
         )
         assert found["arm_id"] == expected
 
