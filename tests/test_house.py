@@ -74,7 +74,7 @@ def test_ray_is_imported_in_runtime_only() -> None:
 
 
 def test_torch_rooms_data_and_report_know_no_config() -> None:
-    inside = [path for path in SOURCES if room(path) in (*TORCH_ROOMS, "data", "report")]
+    inside = [path for path in SOURCES if room(path) in (*TORCH_ROOMS, "data", "worlds", "report")]
     assert complaints(inside, lambda source: house.forbidden_imports(source, NO_CONFIG)) == []
 
 
@@ -82,8 +82,8 @@ def test_nothing_imports_the_doors_or_the_tests() -> None:
     assert complaints(SOURCES, lambda source: house.forbidden_imports(source, {"jobs", "tests", "benchmarks"})) == []
 
 
-def test_data_knows_no_torch() -> None:
-    inside = [path for path in SOURCES if room(path) == "data"]
+def test_data_and_worlds_know_no_torch() -> None:
+    inside = [path for path in SOURCES if room(path) in ("data", "worlds")]
     assert complaints(inside, lambda source: house.forbidden_imports(source, {"torch", "torchvision"})) == []
 
 

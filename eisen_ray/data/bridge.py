@@ -1,4 +1,7 @@
-"""BridgeData, raw: `.../raw/traj_group<i>/traj<j>/images<camera>/im_<t>.jpg`."""
+"""BridgeData, raw: `.../raw/traj_group<i>/traj<j>/images<camera>/im_<t>.jpg`.
+
+BridgeData has no masks; simulated trajectories do, in `images<camera>_masks/` [Decision 80].
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from dataclasses import replace
 
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.files import list_folder
-from eisen_ray.data.frame_folders import frames_clip, group_by_folder
+from eisen_ray.data.frame_folders import MASKS_SUFFIX, frames_clip, group_by_folder
 from eisen_ray.errors import DataError
 
 FRAME = re.compile(r"(?P<group>(?:.*/)?traj_group[0-9]+)/traj[0-9]+/images[0-9]+/im_[0-9]+\.(?:jpg|jpeg|png)")
 """A colour frame; depth pictures lie in folders of other names (depth_images0)."""
+MASK = re.compile(FRAME.pattern.replace("/im_", f"{MASKS_SUFFIX}/im_"))
+"""Instance ids of a frame, with the frame's name."""
+ARM_ID = 1
+"""The robot arm in a mask."""
 NUM_GROUPS = 397
 """Trajectory groups of the authors' selection (BridgeData v1, toykitchen_fixed_cam)."""
 VAL_GROUPS = frozenset({
@@ -44,7 +51,8 @@ def held_out(source: str, split: str = "val") -> list[Clip]:
 
 
 def _trajectories(source: str) -> list[Clip]:
-    matches = [(file, FRAME.fullmatch(file.path)) for file in list_folder(source).files]
+    files = list_folder(source).files
+    matches = [(file, FRAME.fullmatch(file.path)) for file in files]
     groups = {file.folder: match["group"] for file, match in matches if match is not None}
     if not groups:
         raise DataError(
@@ -52,10 +60,16 @@ def _trajectories(source: str) -> list[Clip]:
             "raw folders (not TFDS). Check data.source and data.layout."
         )
     frames = group_by_folder(file for file, match in matches if match is not None)
+    masks = group_by_folder(file for file in files if MASK.fullmatch(file.path))
     # The authors sorted by text, not by number: their positions count in that order.
     ordered = sorted(set(groups.values()))
     splits = {group: _split(position, len(ordered)) for position, group in enumerate(ordered)}
-    return [replace(frames_clip(folder, files, []), split=splits[groups[folder]]) for folder, files in frames.items()]
+    clips = []
+    for folder, own in frames.items():
+        found = masks.get(f"{folder}{MASKS_SUFFIX}", [])
+        clip = frames_clip(folder, own, found, splits[groups[folder]])
+        clips.append(replace(clip, meta={**clip.meta, "arm_id": ARM_ID}) if found else clip)
+    return clips
 
 
 def _split(position: int, num_groups: int) -> str:

@@ -106,9 +106,7 @@ class _Builder:
             servo.set_to_position(kp=220, kv=22)
         for side, _ in SIDES:
             name = f"finger_{side}"
-            servo = spec.add_actuator(
-                name=name, trntype=joint, target=name, forcerange=[-14, 14], forcelimited=True
-            )
+            servo = spec.add_actuator(name=name, trntype=joint, target=name, forcerange=[-14, 14], forcelimited=True)
             servo.set_to_position(kp=900, kv=40)
 
     def cover(

@@ -1,7 +1,7 @@
 """The chain of a WidowX 250 S: six joints and a gripper, and how its links look without meshes.
 
-Offsets and joint ranges are those of the manufacturer's description (WidowX 250 6DOF). With `--arm-meshes` the links are
-drawn from the manufacturer's files `wx250s_<number>_<name>.stl` (millimetres), which are not part of this package.
+Offsets and joint ranges are those of the manufacturer's description (WidowX 250 6DOF). With `--arm-meshes` the links
+are drawn from the manufacturer's files `wx250s_<number>_<name>.stl` (millimetres), not part of this package.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from eisen_ray.worlds.geometry import Camera, look_at
 from eisen_ray.worlds.grasps import find_grasp
 from eisen_ray.worlds.kitchen import add_kitchen
 from eisen_ray.worlds.lighting import add_lights
-from eisen_ray.worlds.physics import Rejected, instance_table, require_stable, settle
+from eisen_ray.worlds.physics import SceneError, instance_table, require_stable, settle
 from eisen_ray.worlds.playback import Playback, first_frame_time, hold_name, plan_path
 from eisen_ray.worlds.recording import Film, record
 from eisen_ray.worlds.render import SUPERSAMPLING, Studio
@@ -35,7 +35,7 @@ def make_bridge(rng: np.random.Generator, split: Split, settings: ClipSettings) 
     """One attempt at a clip: the film and what is true of it.
 
     Raises:
-        Rejected: the drawn scene is of no use.
+        SceneError: the drawn scene is of no use.
         DataError: a mesh of the arm is missing.
     """
     scene = Scene(rng, extent=1.5, picture_px=settings.size * SUPERSAMPLING, friction_ratio=8)
@@ -54,13 +54,13 @@ def make_bridge(rng: np.random.Generator, split: Split, settings: ClipSettings) 
     for thing in things:
         x, y, z = data.body(thing.body).xpos
         if not -0.02 < z < 0.3 or np.hypot(x - 0.3, y) > 0.6:
-            raise Rejected("an object left the table")
+            raise SceneError("an object left the table")
     roots = {BASE: ARM_ID} | {thing.body: number for number, thing in enumerate(things, start=ARM_ID + 1)}
     table = instance_table(model, roots)
     with Studio(model, settings.size, settings.renderer) as studio:
         areas = image_areas(table, studio.geoms_and_depth(data)[0], len(things) + 1)[ARM_ID:]
         if (areas > 0.002).sum() < 3:
-            raise Rejected("too few objects in view")
+            raise SceneError("too few objects in view")
         script = _draw_script(rng, arm, data, things, areas)
         path = plan_path(arm, script.waypoints, start)
         held = things[script.target] if script.kind == "grasp" and script.target is not None else None
@@ -119,12 +119,12 @@ def _draw_script(
 
 def _check_view(model: Any, film: Film, script: Script) -> None:
     if not 0.02 <= film.area(ARM_ID) <= 0.55:
-        raise Rejected("the arm is out of view or fills it")
+        raise SceneError("the arm is out of view or fills it")
     hand = [geom for geom in range(model.ngeom) if model.geom_bodyid[geom] in {model.body(name).id for name in HAND}]
     if np.isin(film.geoms, hand).mean() < 0.006:
-        raise Rejected("the hand is out of view")
+        raise SceneError("the hand is out of view")
     if script.target is not None and film.area(script.target + ARM_ID + 1) < 0.0015:
-        raise Rejected("the object is hidden")
+        raise SceneError("the object is hidden")
 
 
 def _draw_camera(rng: np.random.Generator) -> tuple[Camera, np.ndarray]:
@@ -159,7 +159,7 @@ def _lay_table(scene: Scene, camera: Camera, split: Split) -> list[Thing]:
         places.take(x, y, radius)
         things.append(Thing(body, kind, radius, shape.vertices))
     if len(things) < least:
-        raise Rejected("the objects found no place")
+        raise SceneError("the objects found no place")
     return things
 
 

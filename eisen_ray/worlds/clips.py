@@ -8,7 +8,7 @@ from typing import Any
 from eisen_ray.errors import DataError
 from eisen_ray.worlds.bridge import make_bridge
 from eisen_ray.worlds.clip_settings import ClipSettings
-from eisen_ray.worlds.physics import Rejected
+from eisen_ray.worlds.physics import SceneError
 from eisen_ray.worlds.playroom import make_playroom
 from eisen_ray.worlds.recording import Film
 from eisen_ray.worlds.splits import Split, World, generator
@@ -17,9 +17,7 @@ MAX_ATTEMPTS = 60
 """About one attempt in eight is rejected, four in ten of Playroom's crowded test scenes."""
 
 
-def make_clip(
-    world: World, split: Split, index: int, seed: int, settings: ClipSettings
-) -> tuple[Film, dict[str, Any]]:
+def make_clip(world: World, split: Split, index: int, seed: int, settings: ClipSettings) -> tuple[Film, dict[str, Any]]:
     """Clip number `index` of a split.
 
     Args:
@@ -42,7 +40,7 @@ def make_clip(
         rng = generator(world, split, seed, index, attempt)
         try:
             film, facts = make(rng, split, settings)
-        except Rejected as reason:
+        except SceneError as reason:
             rejected.append(str(reason))
             continue
         facts |= {"world": world, "split": split, "index": index, "seed": seed, "hz": settings.hz, "rejected": rejected}

@@ -61,12 +61,12 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
             1 - m[0, 0] - m[1, 1] + m[2, 2],
         ]
     )
-    w, x, y, z = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], 0.0
+    w, x, y = m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]
     xy, xz, yz = m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1]
     k = int(squares.argmax())
     rows = [[squares[0], w, x, y], [w, squares[1], xy, xz], [x, xy, squares[2], yz], [y, xz, yz, squares[3]]]
-    z = np.array(rows[k])
-    return z / np.linalg.norm(z)
+    row = np.array(rows[k])
+    return row / np.linalg.norm(row)
 
 
 def rotation_matrix(quat: np.ndarray) -> np.ndarray:

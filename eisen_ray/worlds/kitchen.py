@@ -72,9 +72,7 @@ def _add_crate(scene: Scene) -> None:
     width, depth, height = rng.uniform(0.12, 0.3), rng.uniform(0.12, 0.28), rng.uniform(0.06, 0.25)
     place = (rng.uniform(0.1, 0.6), side * (rng.uniform(0.36, 0.5) + width / 2), height / 2)
     longest = max(width, depth, height)
-    scene.add_box(
-        Box((depth, width, height), place, repeat=longest, yaw=rng.normal(0, 0.2), casts_shadow=True), look
-    )
+    scene.add_box(Box((depth, width, height), place, repeat=longest, yaw=rng.normal(0, 0.2), casts_shadow=True), look)
 
 
 def _add_cloth(scene: Scene) -> None:

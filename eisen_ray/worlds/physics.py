@@ -12,7 +12,7 @@ from eisen_ray.worlds.engine import load_mujoco
 CHECK_S = 0.1
 
 
-class Rejected(Exception):
+class SceneError(Exception):
     """A drawn scene is of no use; its text says why, and the next attempt draws another."""
 
 
@@ -27,7 +27,7 @@ def settle(model: Any, data: Any, bodies: Sequence[str], speed: float = 0.003, s
         spin: rad/s below which a body rests.
 
     Raises:
-        Rejected: the simulation blew up, or something still moves after four seconds.
+        SceneError: the simulation blew up, or something still moves after four seconds.
     """
     mujoco = load_mujoco()
     starts = [model.jnt_dofadr[model.body(name).jntadr[0]] for name in bodies]
@@ -45,17 +45,17 @@ def settle(model: Any, data: Any, bodies: Sequence[str], speed: float = 0.003, s
             return
         if check > 16:  # what still rolls or rocks after 1.6 s loses energy
             data.qvel[:] *= 0.5
-    raise Rejected("not at rest")
+    raise SceneError("not at rest")
 
 
 def require_stable(data: Any) -> None:
     """Refuse a state that is not finite.
 
     Raises:
-        Rejected: the simulation blew up.
+        SceneError: the simulation blew up.
     """
     if not np.isfinite(data.qpos).all():
-        raise Rejected("unstable")
+        raise SceneError("unstable")
 
 
 def instance_table(model: Any, roots: Mapping[str, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from eisen_ray.worlds.crowd import Thing
 from eisen_ray.worlds.engine import load_mujoco
 from eisen_ray.worlds.geometry import mix_rotations, quaternion
 from eisen_ray.worlds.grasps import find_grasp
-from eisen_ray.worlds.physics import Rejected
+from eisen_ray.worlds.physics import SceneError
 from eisen_ray.worlds.scripts import Script, Waypoint
 
 STEP_S = 0.04
@@ -34,7 +34,7 @@ def plan_path(arm: ArmControl, waypoints: list[Waypoint], start: np.ndarray) -> 
     """Straight ways between the waypoints, slow at both ends, by inverse kinematics.
 
     Raises:
-        Rejected: a waypoint is out of reach.
+        SceneError: a waypoint is out of reach.
     """
     path, joints = [], start.copy()
     place, turn = arm.pose(start)
@@ -50,7 +50,7 @@ def plan_path(arm: ArmControl, waypoints: list[Waypoint], start: np.ndarray) -> 
             joints, distance = found.joints, found.distance_m
             path.append(Step(joints, opening * (1 - share) + goal.opening_m * share, goal.phase))
         if distance > 0.03:
-            raise Rejected("a waypoint is out of reach")
+            raise SceneError("a waypoint is out of reach")
         place, turn, opening = goal.place, goal.turn, goal.opening_m
     return path
 
@@ -99,7 +99,7 @@ class Playback:
         """Step on.
 
         Raises:
-            Rejected: the grasp missed.
+            SceneError: the grasp missed.
         """
         step_s = float(self._model.opt.timestep)
         for _ in range(round(seconds / step_s)):
@@ -126,7 +126,7 @@ class Playback:
 
     def _hold(self, thing: Thing) -> None:
         if np.linalg.norm(self._arm.tip - find_grasp(thing, self._data).place) >= MISS_M:
-            raise Rejected("the grasp missed")
+            raise SceneError("the grasp missed")
         hand, body = self._data.body(GRIPPER), self._data.body(thing.body)
         turn = hand.xmat.reshape(3, 3)
         relative = self._model.eq_data[self._weld]

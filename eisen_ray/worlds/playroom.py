@@ -12,7 +12,7 @@ from eisen_ray.worlds.crowd import Places, Thing, describe, floor_radius, image_
 from eisen_ray.worlds.engine import load_mujoco
 from eisen_ray.worlds.geometry import Camera, look_at
 from eisen_ray.worlds.lighting import add_lights
-from eisen_ray.worlds.physics import Rejected, instance_table, require_stable, settle
+from eisen_ray.worlds.physics import SceneError, instance_table, require_stable, settle
 from eisen_ray.worlds.pushes import Agent, draw_push
 from eisen_ray.worlds.recording import Film, record
 from eisen_ray.worlds.render import SUPERSAMPLING, Studio
@@ -39,7 +39,7 @@ def make_playroom(rng: np.random.Generator, split: Split, settings: ClipSettings
     """One attempt at a clip: the film and what is true of it.
 
     Raises:
-        Rejected: the drawn scene is of no use.
+        SceneError: the drawn scene is of no use.
     """
     scene = Scene(rng, extent=6.0, picture_px=settings.size * SUPERSAMPLING)
     room = (rng.uniform(5, 8), rng.uniform(5, 8), rng.uniform(2.6, 3.2))
@@ -54,7 +54,7 @@ def make_playroom(rng: np.random.Generator, split: Split, settings: ClipSettings
     for thing in things:
         x, y, z = data.body(thing.body).xpos
         if abs(x) > room[0] / 2 or abs(y) > room[1] / 2 or not -0.2 < z < 1.5:
-            raise Rejected("an object left the room")
+            raise SceneError("an object left the room")
     table = instance_table(model, {thing.body: number for number, thing in enumerate(things, start=1)})
     with Studio(model, settings.size, settings.renderer) as studio:
         areas = image_areas(table, studio.geoms_and_depth(data)[0], len(things))
@@ -72,7 +72,7 @@ def _film(
     things, table, areas = crowd
     movable = [number for number, area in enumerate(areas) if 0.008 < area < 0.3]
     if not movable or (areas > 0.003).sum() < 3:
-        raise Rejected("too few objects in view")
+        raise SceneError("too few objects in view")
     mover = int(rng.choice(movable))
     places = [data.body(thing.body).xpos.copy() for thing in things]
     others = [places[number] for number in movable if number != mover]
@@ -83,9 +83,9 @@ def _film(
     film = record(model, data, studio, table, settings.frames, lambda: clock.run_for(1 / settings.hz))
     require_stable(data)
     if film.area(mover + 1) < 0.004:
-        raise Rejected("the moved object is hidden")
+        raise SceneError("the moved object is hidden")
     if film.moving_share(mover + 1) < 0.4:
-        raise Rejected("hardly any motion in view")
+        raise SceneError("hardly any motion in view")
     facts = {
         "motion": push.kind,
         "moved": mover + 1,
@@ -150,7 +150,7 @@ def _furnish(scene: Scene, camera: Camera, split: Split) -> list[Thing]:
         things.append(Thing(body, kind, radius, shape.vertices))
         twin = twin or _Twin(kind, materials)
     if len(things) < least:
-        raise Rejected("the objects found no place")
+        raise SceneError("the objects found no place")
     return things
 
 

@@ -82,5 +82,11 @@ def record(
         flows.append(flow.astype(np.float32))
         seen.append(visible(flow, next_depth, instances[now], instances[now + 1], depth[now + 1]))
     return Film(
-        np.stack(frames), np.stack(instances), np.stack(flows), np.stack(seen), np.stack(depth), np.stack(geoms), tuple(poses)
+        np.stack(frames),
+        np.stack(instances),
+        np.stack(flows),
+        np.stack(seen),
+        np.stack(depth),
+        np.stack(geoms),
+        tuple(poses),
     )

@@ -68,7 +68,8 @@ def add_room(scene: Scene, size: tuple[float, float, float], split: Split) -> No
 
 
 def _decorate(scene: Scene, wall: Wall) -> None:
-    rng, used = scene.rng, []
+    rng = scene.rng
+    used: list[float] = []
     for _ in range(int(rng.integers(0, 4))):
         offset = float(rng.uniform(0.7 - wall.length / 2, wall.length / 2 - 0.7))
         if any(abs(offset - other) < 1.2 for other in used):

@@ -13,7 +13,7 @@ from eisen_ray.worlds.geometry import Camera, quaternion, yaw_quaternion
 from eisen_ray.worlds.looks.colours import palette
 from eisen_ray.worlds.looks.textures import OBJECT_PATTERNS, texture, weighted_choice
 from eisen_ray.worlds.meshes import vertex_normals
-from eisen_ray.worlds.physics import Rejected
+from eisen_ray.worlds.physics import SceneError
 from eisen_ray.worlds.shapes.parts import Part, Shape
 from eisen_ray.worlds.shapes.primitives import box
 
@@ -68,12 +68,12 @@ class Scene:
         """The MuJoCo model.
 
         Raises:
-            Rejected: MuJoCo refuses a mesh, which happens to one drawn object in many thousands.
+            SceneError: MuJoCo refuses a mesh, which happens to one drawn object in many thousands.
         """
         try:
             return self.spec.compile()
         except ValueError as error:
-            raise Rejected(f"not compiled: {str(error).splitlines()[0][:100]}") from error
+            raise SceneError(f"not compiled: {str(error).splitlines()[0][:100]}") from error
 
     def name(self, prefix: str) -> str:
         """A name that is new in this scene."""
@@ -224,9 +224,7 @@ class Scene:
             added.textures[self._mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture_name
         return name
 
-    def _add_fixed(
-        self, mesh: str, material: str, place: Sequence[float], yaw: float, casts_shadow: bool
-    ) -> None:
+    def _add_fixed(self, mesh: str, material: str, place: Sequence[float], yaw: float, casts_shadow: bool) -> None:
         self.spec.worldbody.add_geom(
             type=self._mujoco.mjtGeom.mjGEOM_MESH,
             meshname=mesh,

@@ -10,7 +10,7 @@ import numpy as np
 from eisen_ray.worlds.arm_control import ArmControl
 from eisen_ray.worlds.arm_links import HOME, OPEN_M, SHUT_M
 from eisen_ray.worlds.grasps import WIDEST_M, Grasp, hand_rotation
-from eisen_ray.worlds.physics import Rejected
+from eisen_ray.worlds.physics import SceneError
 from eisen_ray.worlds.shapes.parts import rotation
 
 KINDS = {"arm": 0.28, "grasp": 0.52, "push": 0.20}
@@ -55,7 +55,7 @@ def draw_script(stage: Stage) -> Script:
     """A script; a grasp becomes a push where nothing fits the hand, a push the arm alone where nothing is near.
 
     Raises:
-        Rejected: the arm cannot do what was drawn.
+        SceneError: the arm cannot do what was drawn.
     """
     kind = str(stage.rng.choice(list(KINDS), p=list(KINDS.values())))
     if kind == "grasp":
@@ -75,7 +75,7 @@ def free_pose(rng: np.random.Generator, arm: ArmControl) -> tuple[np.ndarray, np
     """A place, a rotation and joint angles for the hand above the work space.
 
     Raises:
-        Rejected: none was found in 30 draws.
+        SceneError: none was found in 30 draws.
     """
     for _ in range(30):
         heading, distance = rng.uniform(-0.9, 0.9), rng.uniform(0.17, 0.38)
@@ -84,7 +84,7 @@ def free_pose(rng: np.random.Generator, arm: ArmControl) -> tuple[np.ndarray, np
         found = arm.reach(place, turn, HOME + np.array([heading, 0, 0, 0, 0, 0]), steps=150)
         if found.distance_m < 0.02 and found.angle < 0.3:
             return place, turn, found.joints
-    raise Rejected("no pose for the arm")
+    raise SceneError("no pose for the arm")
 
 
 def _grasp(stage: Stage, target: int) -> Script:
@@ -98,7 +98,7 @@ def _grasp(stage: Stage, target: int) -> Script:
     )
     pitch = np.pi / 2 if np.hypot(*place[:2]) < 0.36 else rng.uniform(1.25, 1.5)
     turn, new_turn = hand_rotation(yaw, pitch), hand_rotation(yaw + rng.normal(0, 0.7), pitch)
-    above, lifted = (place + [0, 0, rng.uniform(*heights)] for heights in ((0.07, 0.11), (0.09, 0.2)))
+    above, lifted = (place + _up(rng.uniform(*heights)) for heights in ((0.07, 0.11), (0.09, 0.2)))
     goal = _goal(rng, place, float(lifted[2]))
     down = np.array([goal[0], goal[1], place[2] + 0.006])
     held = max(SHUT_M, float(np.clip(grasp.width_m / 2 + 0.004, SHUT_M, OPEN_M)) - 0.006)
@@ -112,7 +112,7 @@ def _grasp(stage: Stage, target: int) -> Script:
             Waypoint(goal, new_turn, 0.8 / tempo, held, "carry"),
             Waypoint(down, new_turn, 0.5 / tempo, held, "lower"),
             Waypoint(down, new_turn, 0.2, OPEN_M, "release"),
-            Waypoint(goal + [0, 0, 0.06], new_turn, 0.4 / tempo, OPEN_M, "retreat"),
+            Waypoint(goal + _up(0.06), new_turn, 0.4 / tempo, OPEN_M, "retreat"),
         ],
         target,
     )
@@ -137,9 +137,9 @@ def _push(stage: Stage, target: int) -> Script:
     begin, end = place - along * (stage.radii[target] * 1.1 + 0.03), place + along * rng.uniform(0.04, 0.14)
     begin[2] = end[2] = height
     if np.hypot(*begin[:2]) < 0.14 or np.hypot(*end[:2]) > 0.46:
-        raise Rejected("push out of reach")
+        raise SceneError("push out of reach")
     turn = hand_rotation(heading, 1.45) @ rotation("x", rng.choice([0, np.pi / 2]) + rng.normal(0, 0.2))
-    up = np.array([0, 0, 0.12])
+    up = _up(0.12)
     return Script(
         "push",
         [
@@ -160,3 +160,7 @@ def _alone(stage: Stage) -> Script:
         seconds = rng.uniform(0.5, 1.0) / stage.tempo
         waypoints.append(Waypoint(place, turn, seconds, opening if rng.random() < 0.7 else OPEN_M, "move"))
     return Script("arm", waypoints)
+
+
+def _up(metres: float) -> np.ndarray:
+    return np.array([0.0, 0.0, metres])

@@ -9,7 +9,11 @@ Image = np.ndarray
 
 
 def fractal_noise(
-    rng: np.random.Generator, size: int, slope: float = 2.0, cutoff: float | None = None, stretch: tuple[float, float] = (1.0, 1.0)
+    rng: np.random.Generator,
+    size: int,
+    slope: float = 2.0,
+    cutoff: float | None = None,
+    stretch: tuple[float, float] = (1.0, 1.0),
 ) -> np.ndarray:
     """Power-law noise [n, n], zero mean, unit deviation.
 
@@ -32,7 +36,7 @@ def fractal_noise(
 
 
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of the pixel centres, [n, n] each, in 0..1."""
+    """Both coordinates, x and y, of the pixel centres, [n, n] each, in 0..1."""
     centres = (np.arange(size) + 0.5) / size
     x, y = np.meshgrid(centres, centres)
     return x, y

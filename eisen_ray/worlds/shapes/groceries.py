@@ -103,4 +103,6 @@ def make_whisk(rng: np.random.Generator) -> Shape:
 def make_sponge(rng: np.random.Generator) -> Shape:
     """A sponge of two layers."""
     del rng
-    return shape("sponge", [box(1.0, 0.65, 0.2).at(0, 0, 0.1), box(1.0, 0.65, 0.1).at(0, 0, 0.25).painted(1)], "granite", "plain")
+    return shape(
+        "sponge", [box(1.0, 0.65, 0.2).at(0, 0, 0.1), box(1.0, 0.65, 0.1).at(0, 0, 0.25).painted(1)], "granite", "plain"
+    )

@@ -10,12 +10,15 @@ from eisen_ray.worlds.shapes.parts import Part
 
 Profile = Sequence[tuple[float, float]]
 """Points (radius, z) from bottom to top."""
+Numbers = Sequence[float] | np.ndarray
 
 
 def box(x: float, y: float, z: float) -> Part:
     """Box of full size (x, y, z) about the origin; every face has its own vertices, so its edges are sharp."""
     size = np.array([x, y, z], float)
-    vertices, faces, uvs = [], [], []
+    vertices: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
+    uvs: list[np.ndarray] = []
     for axis in range(3):
         across, along = (axis + 1) % 3, (axis + 2) % 3
         for sign in (-1, 1):
@@ -31,7 +34,7 @@ def box(x: float, y: float, z: float) -> Part:
 
 
 def superquadric(
-    half: Sequence[float], roundness: tuple[float, float] = (1.0, 1.0), resolution: tuple[int, int] = (24, 14)
+    half: Numbers, roundness: tuple[float, float] = (1.0, 1.0), resolution: tuple[int, int] = (24, 14)
 ) -> Part:
     """Superquadric about the origin.
 
@@ -80,7 +83,7 @@ def cylinder(radius: float, height: float, top: float | None = None, around: int
     return lathe(crease([(0, -half), (radius, -half), (upper, half), (0, half)]), around)
 
 
-def tube(path: Sequence[Sequence[float]] | np.ndarray, radius: float | Sequence[float], around: int = 10) -> Part:
+def tube(path: Sequence[Numbers] | np.ndarray, radius: float | Numbers, around: int = 10) -> Part:
     """A circle swept along a path of points, with rounded ends.
 
     Args:

@@ -154,6 +154,6 @@ def _quadruped(rng: np.random.Generator, neck: float) -> list[Part]:
         ear = ellipsoid(0.02, 0.035, rng.uniform(0.05, 0.1), (10, 8)).at(head, side * size / 2, top + size * 0.6)
         eye = ellipsoid(0.02, 0.02, 0.02, (8, 6)).at(head + size, side * size * 0.45, top + size * 0.2)
         parts += [ear.painted(1).ghost(), eye.painted(2).ghost()]
-    rump = np.array([-length * 0.48, 0, back + girth * 0.1])
-    tail = tube([rump, rump + [-0.1, 0, -0.02], rump + [-0.16, 0, -0.16]], [0.03, 0.022, 0.018], 7)
+    tail = tube(np.array([(0, 0, 0), (-0.1, 0, -0.02), (-0.16, 0, -0.16)]), [0.03, 0.022, 0.018], 7)
+    tail = tail.at(-length * 0.48, 0, back + girth * 0.1)
     return [*parts, tail.painted(1).ghost()]

@@ -25,9 +25,7 @@ def make_vase(rng: np.random.Generator) -> Shape:
     radii[0] = rng.uniform(0.2, 0.45)
     z = np.linspace(0, height, 22)
     kernel = np.array([1, 2, 3, 2, 1]) / 9
-    wall = np.convolve(
-        np.pad(np.interp(z, np.linspace(0, height, knots), radii), 2, mode="edge"), kernel, mode="valid"
-    )
+    wall = np.convolve(np.pad(np.interp(z, np.linspace(0, height, knots), radii), 2, mode="edge"), kernel, mode="valid")
     rim, top = float(wall[-1]), float(z[-1])
     inside = [(rim * 0.85, top), (rim * 0.85, top), (rim * 0.75, top * 0.75), (0.0, top * 0.7)]
     outside = [(0.0, 0.0), *zip(wall.tolist(), z.tolist(), strict=True), (rim, top)]
@@ -84,7 +82,9 @@ def make_pot(rng: np.random.Generator) -> Shape:
             parts.append(tube(ear, 0.03, 7).painted(1).ghost())
     if rng.random() < 0.35:
         edge = (radius * 1.02, height)
-        parts.append(lathe([edge, edge, (radius * 0.9, height + 0.06), (radius * 0.4, height + 0.12), (0, height + 0.14)]))
+        parts.append(
+            lathe([edge, edge, (radius * 0.9, height + 0.06), (radius * 0.4, height + 0.12), (0, height + 0.14)])
+        )
         parts.append(ellipsoid(0.06, 0.06, 0.05, (12, 8)).at(0, 0, height + 0.17).painted(1))
     return shape("pot", parts, str(rng.choice(["plain", "rings", "mottled"])), "plain")
 
@@ -123,4 +123,6 @@ def make_goblet(rng: np.random.Generator) -> Shape:
     profile = crease([(0, 0), (0.22, 0), (0.22, 0.03)])
     profile += [(0.22, 0.03), (0.05, 0.07), (0.04, 0.35), (radius * 0.7, 0.42), (radius, 0.6), (radius * 0.95, 0.85)]
     inner = (radius * 0.88, 0.85)
-    return shape("goblet", [lathe([*profile, (radius * 0.95, 0.85), inner, inner, (radius * 0.9, 0.62), (0, 0.45)])], "any")
+    return shape(
+        "goblet", [lathe([*profile, (radius * 0.95, 0.85), inner, inner, (radius * 0.9, 0.62), (0, 0.45)])], "any"
+    )
