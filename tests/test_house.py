@@ -30,6 +30,14 @@ WITHOUT_OWN_TEST = {
     "runtime/lines.py": "what it says is read in tests/runtime/test_rounds.py and tests/jobs/test_bootstrap.py",
     "runtime/pictures.py": "the sheet is looked for in tests/runtime/test_rounds.py",
     "runtime/reporter.py": "its events are read in tests/runtime/test_rounds.py",
+    "worlds/shapes/furniture.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/groceries.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/solids.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/toys.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/vessels.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/looks/organic.py": "every pattern is drawn in tests/worlds/looks/test_textures.py",
+    "worlds/looks/printed.py": "every pattern is drawn in tests/worlds/looks/test_textures.py",
+    "worlds/looks/regular.py": "every pattern is drawn in tests/worlds/looks/test_textures.py",
 }
 """Files whose test lies elsewhere, and why."""
 
