@@ -209,14 +209,14 @@ class Store:
     @staticmethod
     def _move_in(target: Path, files: Mapping[str, bytes]) -> None:
         temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
-        for name, content in files.items():
-            place = temporary / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
         try:
+            for name, content in files.items():
+                place = temporary / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, target)
         except OSError:
             if not target.is_dir():

@@ -2,9 +2,9 @@
 
 Bridge: `raw/traj_group0/traj<i>/` with `images0/im_<t>.png`, `images0_masks/im_<t>.png` (ids, 1 = the arm),
 `images0_flow.npz` and `clip.json`.
-Playroom: a clip is one model split, every two frames are one trial: `images/model_split_<i>/<trial>/frame0.png,
-frame1.png`, `segments/` likewise (colours), `truth/model_split_<i>/` with `<trial>_flow.npz` and `clip.json`; and one
-`meta.json` that names the zone's colour for every trial.
+Playroom: a clip is one model split, every two frames are one trial [Decision 81]:
+`images/model_split_<i>/<trial>/frame0.png, frame1.png`, `segments/` likewise (colours), `truth/model_split_<i>/` with
+`<trial>_flow.npz` and `clip.json`; and one `meta.json` that names the zone's colour for every trial.
 """
 
 from __future__ import annotations

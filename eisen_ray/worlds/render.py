@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from eisen_ray.errors import ConfigError
 from eisen_ray.worlds.engine import Renderer, load_mujoco
 from eisen_ray.worlds.filament import FilamentPictures
 
 SUPERSAMPLING = 2
-"""Pictures are drawn at twice the size and averaged: soft edges. Ids and depth are of pixel centres."""
+"""Pictures are drawn at twice the size and averaged: soft edges. Ids and depth are of pixel centres [Decision 84]."""
 MAX_GEOMS = 2000
 
 
@@ -23,6 +24,9 @@ class Studio:
         size: pixels of a side.
         renderer: of the pictures; ids and depth are always classic.
         camera: name of the camera.
+
+    Raises:
+        ConfigError: OpenGL does not work here.
     """
 
     def __init__(self, model: Any, size: int, renderer: Renderer = "classic", camera: str = "camera") -> None:
@@ -30,9 +34,7 @@ class Studio:
         self._model, self._size, self._name = model, size, camera
         self._use_filament = renderer == "filament"
         self._filament: FilamentPictures | None = None
-        self._gl = mujoco.GLContext(size * SUPERSAMPLING, size * SUPERSAMPLING)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        self._gl, self._context = _open(model, size * SUPERSAMPLING)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._scene, self._option = mujoco.MjvScene(model, MAX_GEOMS), mujoco.MjvOption()
@@ -103,3 +105,18 @@ class Studio:
         extent, bounds = self._model.stat.extent, self._model.vis.map
         near, far = bounds.znear * extent, bounds.zfar * extent
         return (near * far / (near + buffer.astype(np.float64) * (far - near))).astype(np.float32)
+
+
+def _open(model: Any, size: int) -> tuple[Any, Any]:
+    """An OpenGL context and MuJoCo's own on top of it, with the model's meshes and textures."""
+    mujoco = load_mujoco()
+    context = mujoco.GLContext(size, size)
+    context.make_current()
+    try:
+        return context, mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+    except mujoco.FatalError as error:
+        context.free()
+        raise ConfigError(
+            f"OpenGL does not work without a display here ({error}). On Debian install libegl1 and libgl1-mesa-dri; "
+            "set MUJOCO_GL=egl if something else imported mujoco first."
+        ) from error

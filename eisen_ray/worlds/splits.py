@@ -1,7 +1,8 @@
 """Which object families and surfaces belong to which split: the one place that keeps the test split unseen.
 
-Training and validation clips draw from `SEEN` only. Test clips draw two thirds of their objects from `HELD_OUT`, and
-floors, walls and table tops from patterns of their own; `clip.json` marks each object, so that both can be told apart.
+Training and validation clips draw from `SEEN` only [Decision 82]. Test clips draw two thirds of their objects from
+`HELD_OUT`, and floors, walls and table tops from patterns of their own; `clip.json` marks each object, so that both
+can be told apart.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ HELD_OUT: Mapping[str, Mapping[str, Range]] = {
         "giraffe": (0.12, 0.16),
     },
 }  # fmt: skip
-"""The same for families that no training or validation clip may hold. The two worlds are separate data sets."""
+"""The same for families that no training or validation clip of either world may hold."""
 SURFACES: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {
     "floor": (
         {"planks": 3, "tiles": 2, "mottled": 1.5, "plain": 1, "weave": 1.5, "marble": 1},

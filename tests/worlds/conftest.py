@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,13 +18,14 @@ SMALL = ClipSettings(size=64, frames=4)
 @pytest.fixture(scope="session")
 def mujoco() -> Any:
     """The module, or a skip."""
-    pytest.importorskip("mujoco", reason="the extra `sim` (MuJoCo) is not installed")
+    if find_spec("mujoco") is None:
+        pytest.skip("the extra `sim` (MuJoCo) is not installed")
     from eisen_ray.worlds.engine import load_mujoco
 
     return load_mujoco()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _film(world: str, split: str, index: int) -> tuple[Film, dict[str, Any]]:
     return make_clip(world, split, index, 0, SMALL)
 

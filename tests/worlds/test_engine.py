@@ -33,7 +33,8 @@ def test_without_a_display_library_the_packages_are_named(monkeypatch: pytest.Mo
     ("present", "expected"), [({"libEGL.so.1", "libOSMesa.so.8"}, "egl"), ({"libOSMesa.so.8"}, "osmesa"), (set(), None)]
 )
 def test_an_offscreen_library_is_chosen(monkeypatch: pytest.MonkeyPatch, present: set, expected: str | None) -> None:
-    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setenv("MUJOCO_GL", "to be restored")
+    monkeypatch.delenv("MUJOCO_GL")
     monkeypatch.setenv("PYOPENGL_PLATFORM", "egl")
     monkeypatch.setattr(engine, "_has_library", lambda name: name in present)
     monkeypatch.setattr(engine.platform, "system", lambda: "Linux")

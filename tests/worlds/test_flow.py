@@ -51,7 +51,7 @@ def test_a_camera_that_moves_sees_the_world_move() -> None:
 
 def test_what_does_not_move_has_exactly_no_flow() -> None:
     two_before = Poses(np.array([[0, 0, -DEPTH], [0, 0, -1.0]]), np.stack([np.eye(3)] * 2), CAMERA)
-    two_after = replace(two_before, positions=two_before.positions + [[0, 0, 0], [0.1, 0, 0]])
+    two_after = replace(two_before, positions=two_before.positions + np.array([[0, 0, 0], [0.1, 0, 0]]))
     geoms = ONE.copy()
     geoms[:, 8:] = 1
     flow, _ = optical_flow(WALL + 0.123, geoms, two_before, two_after)

@@ -42,7 +42,9 @@ def test_yaw_and_mixing() -> None:
     half = mix_rotations(np.eye(3), rotation("y", 0.8), 0.5)
     np.testing.assert_allclose(half, rotation("y", 0.4), atol=1e-12)
     # Across the half turn the shorter way is taken.
-    np.testing.assert_allclose(mix_rotations(rotation("z", 3), rotation("z", -3), 0.5), rotation("z", np.pi), atol=1e-12)
+    np.testing.assert_allclose(
+        mix_rotations(rotation("z", 3), rotation("z", -3), 0.5), rotation("z", np.pi), atol=1e-12
+    )
 
 
 def test_the_camera_sees_its_target_in_the_middle_and_up_is_up() -> None:

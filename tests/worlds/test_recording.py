@@ -25,17 +25,25 @@ def warped(film: Film, pair: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows, columns, film.visible[pair] & (np.linalg.norm(flow, axis=-1) > 0.5)
 
 
+def inside(labels: np.ndarray) -> np.ndarray:
+    """Pixels whose eight neighbours have their label."""
+    shifts = [np.roll(labels, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return np.all([shifted == labels for shifted in shifts], axis=0)
+
+
 def test_the_flow_leads_to_the_same_instance(film: Film) -> None:
-    """Nearest pixel, so pixels on an edge may miss by one: nearly all agree, and hardly any without the flow."""
-    agree, stay, total = 0, 0, 0
+    """Inside an instance nearly all agree (its edge may miss by a pixel); in all, fewer do without the flow."""
+    agree, stay, agree_inside, total = 0, 0, 0, 0
     for pair in range(3):
         rows, columns, moving = warped(film, pair)
-        own, after = film.instances[pair][moving], film.instances[pair + 1]
-        agree += (after[rows, columns][moving] == own).sum()
-        stay += (after[moving] == own).sum()
-        total += moving.sum()
+        own, after = film.instances[pair], film.instances[pair + 1]
+        same = after[rows, columns] == own
+        agree += same[moving].sum()
+        stay += (after == own)[moving].sum()
+        agree_inside += same[moving & inside(own)].sum()
+        total += (moving & inside(own)).sum()
     assert total > 50
-    assert agree / total > 0.95
+    assert agree_inside / total > 0.98
     assert agree > stay
 
 

@@ -16,6 +16,11 @@ def test_families_are_either_seen_or_held_out_and_can_be_drawn(world: str) -> No
     assert set(SEEN[world]) | set(HELD_OUT[world]) <= set(MAKERS)
 
 
+def test_what_is_held_out_in_one_world_is_seen_in_none() -> None:
+    seen, held_out = ({family for world in WORLDS for family in table[world]} for table in (SEEN, HELD_OUT))
+    assert not seen & held_out
+
+
 def test_every_family_is_used() -> None:
     used = {family for tables in (SEEN, HELD_OUT) for world in WORLDS for family in tables[world]}
     assert used == set(MAKERS)

@@ -16,7 +16,12 @@ def test_all_colours_are_in_range_and_repeat_by_seed() -> None:
     for seed in range(50):
         rng, twin = np.random.default_rng(seed), np.random.default_rng(seed)
         made = [palette(rng, 5), muted_palette(rng), muted_palette(rng, light=True), pale(rng, 0.1, 0.5, 0.45)[None]]
-        same = [palette(twin, 5), muted_palette(twin), muted_palette(twin, light=True), pale(twin, 0.1, 0.5, 0.45)[None]]
+        same = [
+            palette(twin, 5),
+            muted_palette(twin),
+            muted_palette(twin, light=True),
+            pale(twin, 0.1, 0.5, 0.45)[None],
+        ]
         for colours, repeated in zip(made, same, strict=True):
             np.testing.assert_array_equal(colours, repeated)
             assert colours.min() >= 0

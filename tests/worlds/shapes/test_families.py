@@ -23,7 +23,7 @@ def test_every_member_is_a_usable_object(family: str) -> None:
             assert np.ptp(part.vertices, axis=0).min() > 1e-4
 
 
-@pytest.mark.parametrize("family", sorted(set(MAKERS) - {"ball", "bird", "snail", "corn", "whisk", "sponge"}))
+@pytest.mark.parametrize("family", sorted(set(MAKERS) - {"ball", "bird", "snail", "corn", "whisk", "sponge", "spoon"}))
 def test_members_differ_and_a_seed_repeats_one(family: str) -> None:
     first, again, other = (MAKERS[family](np.random.default_rng(seed)) for seed in (1, 1, 5))
     np.testing.assert_array_equal(first.vertices, again.vertices)

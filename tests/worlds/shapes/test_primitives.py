@@ -26,9 +26,9 @@ def shift_of_volume(part: Part) -> float:
         (cylinder(2, 3, top=1, around=96), np.pi * 7),
         (torus(1, 0.25), 2 * np.pi**2 * 0.0625),
         (tube([(0, 0, 0), (0, 0, 10)], 0.5, around=96), np.pi * 2.5 + 2 * np.pi * 0.25 * 0.375 / 3),
-        (superquadric((1, 1, 1), (0.02, 0.02), (48, 32)), 8.0),
+        (superquadric((1, 1, 1), (2, 2), (24, 13)), 4 / 3),
     ],
-    ids=["box", "ellipsoid", "cylinder", "frustum", "torus", "tube", "boxy superquadric"],
+    ids=["box", "ellipsoid", "cylinder", "frustum", "torus", "tube", "octahedron"],
 )
 def test_closed_outward_and_of_the_right_size(part: Part, expected: float) -> None:
     assert volume(part) == pytest.approx(expected, rel=0.06)
