@@ -32,7 +32,8 @@ def load_mujoco() -> Any:
         import mujoco
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "MuJoCo is not installed; the simulated worlds need the extra `sim`. Run: pip install 'eisen-ray[sim]' (Python 3.11 or newer)."
+            "MuJoCo is not installed; the simulated worlds need the extra `sim`. Run: pip install 'eisen-ray[sim]' "
+            "(Python 3.11 or newer)."
         ) from error
     except (ImportError, AttributeError, RuntimeError) as error:
         raise ConfigError(
