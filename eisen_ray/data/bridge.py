@@ -1,7 +1,8 @@
 """BridgeData, raw: `.../raw/traj_group<i>/traj<j>/images<camera>/im_<t>.jpg`.
 
-The authors' masks were never released. Masks of one's own are found as for any folder of frames (`frame_folders`):
-`images<camera>_masks/im_<t>.png` or `images<camera>_masks.npz` beside the frames, or `masks/<the frames' folder>/`.
+The authors' masks were never released; simulated trajectories have theirs [Decision 80]. Masks of one's own are found
+as for any folder of frames (`frame_folders`): `images<camera>_masks/im_<t>.png` or `images<camera>_masks.npz` beside
+the frames, or `masks/<the frames' folder>/`.
 """
 
 from __future__ import annotations
