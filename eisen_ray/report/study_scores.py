@@ -34,12 +34,6 @@ def ranked(study: Study) -> list[Trial]:
     return sorted(scored, key=lambda each: (each.state == STOPPED, study.better(_score(each)), each.number))
 
 
-def best_trial(study: Study) -> Trial | None:
-    """The finished trial with the best score; where none has finished, the best stopped one; None without any."""
-    order = ranked(study)
-    return order[0] if order else None
-
-
 def unscored(study: Study) -> list[Trial]:
     """Failed trials and those whose objective is absent or not finite, by number."""
     return sorted((trial for trial in study.trials if trial.score is None), key=lambda each: each.number)
@@ -58,11 +52,6 @@ def settings(study: Study) -> list[Setting]:
         mean = statistics.fmean(scores)
         found.append(Setting(params=trials[0].settings, trials=tuple(trials), mean=mean, spread=spread))
     return sorted(found, key=lambda each: (study.better(each.mean), each.trials[0].number))
-
-
-def setting_of(study: Study, trial: Trial) -> Setting | None:
-    """The setting that a finished trial belongs to; None for a trial that is stopped or has no score."""
-    return next((each for each in settings(study) if trial.number in {one.number for one in each.trials}), None)
 
 
 def parameters(study: Study) -> list[str]:
@@ -126,6 +115,14 @@ def parameter_text(value: Parameter | None) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if math.isfinite(value) else "infinite" if value > 0 else "-infinite"
     return str(value)
+
+
+def score_text(score: float | None, spread: float | None = None) -> str:
+    """A score as `0.412`, with its spread as `0.412 ± 0.010`; three decimals, or three digits if very large or small."""
+    if score is None or not math.isfinite(score):
+        return MISSING
+    spec = ".3f" if score == 0 or 0.01 <= abs(score) < 1000 else ".3g"
+    return f"{score:{spec}}" if spread is None else f"{score:{spec}} ± {spread:{spec}}"
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
