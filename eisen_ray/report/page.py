@@ -50,6 +50,8 @@ class Picture:
     """A PNG file beside the page."""
 
     file: str
+    title: str
+    """Read aloud or shown where the picture cannot be."""
     caption: str
 
 
@@ -118,8 +120,8 @@ def _markdown(part: Part) -> str:
                 "| " + " | ".join(":" + each[1:-1] + "-" if n in left else each for n, each in enumerate(rule)) + " |"
             )
             return "\n".join(rows)
-        case Picture(file, caption):
-            return f"![{_escaped(caption)}]({file})\n\n{caption}"
+        case Picture(file, title, caption):
+            return f"![{_escaped(title)}]({file})\n\n{caption}"
 
 
 def _html(part: Part, pictures: Mapping[str, bytes]) -> str:
@@ -133,11 +135,10 @@ def _html(part: Part, pictures: Mapping[str, bytes]) -> str:
         case Table(titles, lines, left):
             rows = [_html_row("th", titles, left), *(_html_row("td", line, left) for line in lines)]
             return '<div class="wide"><table>\n' + "\n".join(rows) + "\n</table></div>"
-        case Picture(file, caption):
+        case Picture(file, title, caption):
             content = base64.b64encode(pictures[file]).decode()
-            alternative = html.escape(caption.replace("`", "").replace("*", ""))
             return (
-                f'<figure><img src="data:image/png;base64,{content}" alt="{alternative}">'
+                f'<figure><img src="data:image/png;base64,{content}" alt="{html.escape(title)}">'
                 f"<figcaption>{_inline(caption)}</figcaption></figure>"
             )
 

@@ -35,7 +35,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
     Args:
         width, height: inches.
     """
-    import matplotlib
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -59,7 +59,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
         "grid.color": "#e4e5e1",
         "legend.frameon": False,
     }
-    with matplotlib.rc_context(look):
+    with mpl.rc_context(look):
         figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ def parameter_axis(study: Study, name: str) -> Axis:
 
 
 def score_range(study: Study, scores: Sequence[float]) -> tuple[float, float]:
-    """From the smallest to the largest score, without those far on the worse side: a diverged trial would hide the rest.
+    """From the smallest to the largest score, without those far on the worse side: one diverged trial would hide all.
 
     Args:
         study: says which side is the worse one.
@@ -104,7 +105,7 @@ def shortened(text: str, characters: int = _LABEL_CHARACTERS) -> str:
 
 def _number_ticks(numbers: Sequence[float], places: Sequence[float], kind: Scale) -> tuple[tuple[float, str], ...]:
     span = places[-1] - places[0]
-    gaps = [second - first for first, second in zip(places, places[1:], strict=False)]
+    gaps = [second - first for first, second in itertools.pairwise(places)]
     if len(numbers) <= _MOST_VALUES and all(gap >= _TICK_GAP * span for gap in gaps):
         return tuple((place, parameter_text(number)) for place, number in zip(places, numbers, strict=True))
     marks = _log_marks(places[0], places[-1]) if kind == "log" else _linear_marks(places[0], places[-1])

@@ -62,7 +62,7 @@ def chosen_curves(study: Study) -> list[SettingCurve]:
 
 
 def curve_cells(study: Study) -> tuple[list[str], list[list[str]]]:
-    """Titles and lines of the table of `chosen_curves`: at most 13 steps, evenly chosen, the first and the last among them.
+    """Titles and lines of the table of `chosen_curves`, at most 13 steps: the first, the last and evenly between.
 
     Returns:
         ([], []) without curves.
@@ -108,15 +108,16 @@ def curve_plot(study: Study) -> bytes | None:
                 linewidth=0,
             )
             count = len(curve.setting.trials)
+            marker = "o" if len(curve.steps) <= _MOST_STEPS else None
             label = curve.title + (f", mean ± spread of {count} trials" if count > 1 else "")
-            plot.plot(curve.steps, curve.means, color=colour, marker="o", markersize=3.5, linewidth=2, label=label)
+            plot.plot(curve.steps, curve.means, color=colour, marker=marker, markersize=3.5, linewidth=2, label=label)
         low, high = score_range(study, shown)
         plot.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
         plot.set_xlabel(study.curve_axis)
         plot.set_ylabel(study.objective)
         plot.grid(axis="y")
         handles, labels = plot.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=len(handles))
+        figure.legend(handles[::-1], labels[::-1], loc="outside upper left", ncols=len(handles))
         return png(figure)
 
 

@@ -1,4 +1,4 @@
-"""The report of a study as a folder: trials.json and trials.csv, report.md with its plots, and report.html with them inside."""
+"""The report of a study as a folder: its trials as JSON and CSV, a page in Markdown and HTML, plots."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def read_study(folder: Path) -> Study:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"Cannot read the study in {folder}: {error}. Give a folder that write_study has made."
-        ) from error
+        raise DataError(f"Cannot read the study in {folder}: {error}. Give a folder with a {TRIALS_JSON}.") from error
     return parse_study(text, str(path))
 
 
@@ -99,7 +97,7 @@ def study_parts(study: Study, shares: Mapping[str, float], pictures: Mapping[str
     if best is not None:
         parts += [Heading(2, "Best setting"), best, Heading(2, "Settings"), *_setting_parts(study)]
     parts += _curve_parts(study, pictures)
-    parts += _plot_parts(study, pictures)
+    parts += _plot_parts(pictures)
     parts += _other_trials(study)
     parts += [Heading(2, "How it was made"), Listing(study.command)]
     if study.facts:
@@ -126,30 +124,33 @@ def _curve_parts(study: Study, pictures: Mapping[str, bytes]) -> list[Part]:
     parts: list[Part] = [Heading(2, f"Score over {study.curve_axis}")]
     if CURVES in pictures:
         caption = "The band is the standard deviation over the trials of the setting; thin lines are all trials."
-        parts.append(Picture(CURVES, caption))
+        parts.append(Picture(CURVES, f"{study.objective} over {study.curve_axis}", caption))
     return [*parts, Table(titles, lines)]
 
 
-def _plot_parts(study: Study, pictures: Mapping[str, bytes]) -> list[Part]:
+def _plot_parts(pictures: Mapping[str, bytes]) -> list[Part]:
     parts: list[Part] = []
     if PARAMETERS in pictures:
         caption = (
-            "Each point is a trial, hollow if it was stopped. The line joins the best setting of each value (of each of "
-            "ten parts of the axis where there are more values), so it says what is within reach with this value; bars "
+            "Each point is a trial, hollow if it was stopped. The line joins the best setting of each value (of each "
+            "of ten parts of the axis where there are more values), so it says what is within reach with this value; bars "
             "are the standard deviation over the trials of that setting. Values tried more often have better chances."
         )
-        parts += [Heading(2, "Score against each parameter"), Picture(PARAMETERS, caption)]
+        parts += [
+            Heading(2, "Score against each parameter"),
+            Picture(PARAMETERS, "score against each parameter", caption),
+        ]
     if IMPORTANCE in pictures:
         caption = (
             "How far the values of the good trials are distributed otherwise than those of all trials "
             "(PED-ANOVA of Optuna), as shares. It says what separated good from bad within the values tried."
         )
-        parts += [Heading(2, "Importance"), Picture(IMPORTANCE, caption)]
+        parts += [Heading(2, "Importance"), Picture(IMPORTANCE, "importance of each parameter", caption)]
     elif PARAMETERS in pictures:
         parts.append(Paragraph(f"No importances: they need {FEWEST_TRIALS} trials with scores that differ."))
     if PARALLEL in pictures:
         caption = "A line is a trial: the darker, the better; dashed if it was stopped; the best one is thick."
-        parts += [Heading(2, "All trials"), Picture(PARALLEL, caption)]
+        parts += [Heading(2, "All trials"), Picture(PARALLEL, "parallel coordinates of all trials", caption)]
     return parts
 
 
@@ -158,9 +159,7 @@ def _other_trials(study: Study) -> list[Part]:
     stopped, failures = stopped_table(study), failure_table(study)
     if stopped is not None:
         count = sum(trial.state == STOPPED for trial in study.trials)
-        text = (
-            f"{counted(count, 'trial')} ended early because others were better. Their last score counts in the plots."
-        )
+        text = f"{counted(count, 'trial')} ended early because others were better. Plots show their last score."
         parts += [
             Heading(2, "Stopped trials"),
             Paragraph(text + (f" {_LEFT_OUT}" if count > ROWS_SHOWN else "")),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from eisen_ray.report.plots import hex_colour, new_figure, png, series_colour
-from eisen_ray.report.sheet import INK, QUIET
+from eisen_ray.report.sheet import INK, PAPER, QUIET
 from eisen_ray.report.study_axis import Axis, parameter_axis, score_range, shortened
 from eisen_ray.report.study_scores import Setting, ranked, score_text, settings, short_names, varied
 from eisen_ray.report.study_trials import STOPPED, Study, Trial
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _TITLE_CHARACTERS = 18
 _COLUMNS = 3
+_PANEL_CHARACTERS = 36
+"""Digits that fit side by side under a panel."""
 _BINS = 10
 """The best settings of so many parts of an axis are joined, where it has more distinct values."""
 
@@ -156,13 +159,21 @@ def _draw_parameter(plot: Axes, study: Study, axis: Axis, limits: tuple[float, f
         )
     places = [place for place, _ in axis.ticks]
     labels = [shortened(label, 10) for _, label in axis.ticks]
-    turned = sum(map(len, labels)) > 30
-    plot.set_xticks(places, labels, rotation=35 if turned else 0, ha="right" if turned else "center")
     span, height = axis.high - axis.low, limits[1] - limits[0]
-    plot.set_xlim(axis.low - 0.06 * span, axis.high + 0.06 * span)
+    margin = 0.5 if axis.kind == "category" else 0.08 * span
+    plot.set_xlim(axis.low - margin, axis.high + margin)
+    turned = _crowded(places, labels, span + 2 * margin)
+    plot.set_xticks(places, labels, rotation=35 if turned else 0, ha="right" if turned else "center")
     plot.set_ylim(limits[0] - 0.08 * height, limits[1] + 0.08 * height)
     plot.grid(axis="y")
     plot.set_axisbelow(True)
+
+
+def _crowded(places: Sequence[float], labels: Sequence[str], span: float) -> bool:
+    """Whether two level labels would come close to each other."""
+    characters = [span / _PANEL_CHARACTERS * (len(label) + 2) for label in labels]
+    pairs = zip(itertools.pairwise(places), itertools.pairwise(characters), strict=True)
+    return any(second - first < (left + right) / 2 for (first, second), (left, right) in pairs)
 
 
 def _draw_upright(plot: Axes, place: int, axis: Axis, title: str) -> None:
@@ -179,7 +190,7 @@ def _draw_upright(plot: Axes, place: int, axis: Axis, title: str) -> None:
             va="center",
             fontsize=8,
             # Lines pass behind the labels.
-            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
+            bbox={"facecolor": hex_colour(PAPER), "alpha": 0.85, "edgecolor": "none", "pad": 0.8},
             zorder=5,
         )
 

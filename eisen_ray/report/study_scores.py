@@ -118,7 +118,7 @@ def parameter_text(value: Parameter | None) -> str:
 
 
 def score_text(score: float | None, spread: float | None = None) -> str:
-    """A score as `0.412`, with its spread as `0.412 ± 0.010`; three decimals, or three digits if very large or small."""
+    """A score as `0.412`, with its spread as `0.412 ± 0.010`; three decimals, or three digits if tiny or huge."""
     if score is None or not math.isfinite(score):
         return MISSING
     spec = ".3f" if score == 0 or 0.01 <= abs(score) < 1000 else ".3g"

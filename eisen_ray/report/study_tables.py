@@ -1,4 +1,4 @@
-"""A study in words and tables: what was asked, what came out, the best settings, the cost, what was stopped or failed."""
+"""A study in words and tables: what was asked and found, the best settings, the cost, what was stopped or failed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def best_parameters(study: Study) -> Table | None:
         [
             name,
             parameter_text(value),
-            "the same in all trials" if name in fixed and len(study.trials) > 1 else "searched",
+            "the same in all trials" if name in fixed and len(study.trials) > 1 else "",
         ]
         for name, value in params.items()
     ]
@@ -86,7 +86,7 @@ def best_parameters(study: Study) -> Table | None:
 
 
 def setting_table(study: Study, rows: int) -> Table:
-    """The best settings with mean and spread over their trials, and after them the stopped trials while rows are left."""
+    """The best settings with mean and spread over their trials, then stopped trials while rows are left."""
     order, names = settings(study), varied(study)
     several = any(len(each.trials) > 1 for each in order)
     stopped = [trial for trial in ranked(study) if trial.state == STOPPED]
@@ -194,7 +194,7 @@ def _states(study: Study) -> str:
 
 def _duration(seconds: float) -> str:
     """As `format_duration`, but with parts of seconds below ten: trials of a grouping study take less than one."""
-    return f"{seconds:.2g}s" if 0 < seconds < 9.5 else format_duration(seconds)
+    return f"{seconds:.1f}s" if 0 < seconds < 9.5 else format_duration(seconds)
 
 
 def _repeats(study: Study, each: Setting, several: bool) -> list[str]:
