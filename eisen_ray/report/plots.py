@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eisen_ray.report.panels import label_palette
 from eisen_ray.report.sheet import INK, PAPER, QUIET
@@ -40,7 +40,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
     from matplotlib.figure import Figure
 
     ink, quiet, paper = hex_colour(INK), hex_colour(QUIET), hex_colour(PAPER)
-    look = {
+    look: Any = {
         # A user's dollar or underscore is no formula.
         "text.parse_math": False,
         "font.family": "DejaVu Sans",

@@ -72,6 +72,8 @@ def parameter_axis(study: Study, name: str) -> Axis:
 def score_range(study: Study, scores: Sequence[float]) -> tuple[float, float]:
     """From the smallest to the largest score, without those far on the worse side: one diverged trial would hide all.
 
+    [Decision 63]
+
     Args:
         study: says which side is the worse one.
         scores: at least one.

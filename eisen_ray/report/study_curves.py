@@ -134,7 +134,6 @@ def _draw_trials(study: Study, plot: Axes) -> list[float]:
         if trial.state == STOPPED:
             crosses.append(points[-1])
     if crosses:
-        plot.scatter(
-            *zip(*crosses, strict=True), marker="x", s=22, color=hex_colour(QUIET), linewidths=1, label="stopped"
-        )
+        steps, values = zip(*crosses, strict=True)
+        plot.scatter(steps, values, marker="x", s=22, color=hex_colour(QUIET), linewidths=1, label="stopped")
     return shown

@@ -133,7 +133,7 @@ def _plot_parts(pictures: Mapping[str, bytes]) -> list[Part]:
     if PARAMETERS in pictures:
         caption = (
             "Each point is a trial, hollow if it was stopped. The line joins the best setting of each value (of each "
-            "of ten parts of the axis where there are more values), so it says what is within reach with this value; bars "
+            "of ten parts of the axis where there are more values): what is within reach with this value. Bars "
             "are the standard deviation over the trials of that setting. Values tried more often have better chances."
         )
         parts += [

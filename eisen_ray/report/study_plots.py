@@ -171,7 +171,7 @@ def _draw_parameter(plot: Axes, study: Study, axis: Axis, limits: tuple[float, f
 
 def _crowded(places: Sequence[float], labels: Sequence[str], span: float) -> bool:
     """Whether two level labels would come close to each other."""
-    characters = [span / _PANEL_CHARACTERS * (len(label) + 2) for label in labels]
+    characters = [span / _PANEL_CHARACTERS * (len(label) + 1.5) for label in labels]
     pairs = zip(itertools.pairwise(places), itertools.pairwise(characters), strict=True)
     return any(second - first < (left + right) / 2 for (first, second), (left, right) in pairs)
 
