@@ -32,7 +32,7 @@ def trial(number: int, value: float | None, state: str = FINISHED, **fields: Any
 
 
 def grouping_study() -> Study:
-    """Three iterations by two thresholds by three seeds, with curves; 40 iterations and 0.3 are best: 0.4 +- 0.02."""
+    """Three iterations by two thresholds by three seeds, with curves; best are 40 iterations and 0.3: 0.4 +- 0.02."""
     trials = []
     for iterations in (10, 20, 40):
         for threshold in (0.1, 0.3):
@@ -53,7 +53,7 @@ def grouping_study() -> Study:
 
 
 def training_study() -> Study:
-    """Thirty trials: log scale, categories, truth values, a conditional parameter; stopped, failed, NaN and diverged."""
+    """Thirty trials: log scale, categories, a conditional parameter; stopped, failed, NaN, diverged."""
     generator = np.random.default_rng(3)
     trials = []
     for number in range(30):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,7 +41,7 @@ def optuna_study(study: Study) -> optuna.Study:
     """All trials with a score as completed trials of an Optuna study in memory; stopped ones too [Decision 60]."""
     import optuna
 
-    with quiet_optuna():
+    with _quiet_optuna():
         copy = optuna.create_study(direction="maximize" if study.maximize else "minimize", study_name=study.name)
         distributions = {name: _distribution(study, name) for name in parameters(study)}
         for trial in ranked(study):
@@ -67,7 +66,7 @@ def importances(study: Study) -> dict[str, float]:
     if not names or count < FEWEST_TRIALS or len({trial.score for trial in ranked(study)}) == 1:
         return {}
     share = max(GOOD_SHARE, FEWEST_GOOD / count)
-    with quiet_optuna():
+    with _quiet_optuna():
         found = get_param_importances(
             optuna_study(study), evaluator=PedAnovaImportanceEvaluator(target_quantile=share), params=names
         )
@@ -75,20 +74,14 @@ def importances(study: Study) -> dict[str, float]:
 
 
 @contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Optuna reports every study that is made; and its plots warn that they may change with its next version.
-
-    Only this warning is silenced: constraints.txt pins the version, and the tests look at what we use.
-    """
+def _quiet_optuna() -> Iterator[None]:
+    """Optuna reports every study that is made, and copies are no news."""
     import optuna
-    from optuna.exceptions import ExperimentalWarning
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
+        yield
     finally:
         optuna.logging.set_verbosity(verbosity)
 

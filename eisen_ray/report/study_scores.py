@@ -16,6 +16,9 @@ Scale = Literal["category", "linear", "log"]
 LOG_SPAN = 10.0
 """An axis can be logarithmic from one decade on: over less, a linear one reads as well."""
 
+_NOISE = 1e-12
+"""Below, a score is what rounding has left of 0."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -121,6 +124,8 @@ def score_text(score: float | None, spread: float | None = None) -> str:
     """A score as `0.412`, with its spread as `0.412 ± 0.010`; three decimals, or three digits if tiny or huge."""
     if score is None or not math.isfinite(score):
         return MISSING
+    if abs(score) < _NOISE:
+        score = 0.0
     spec = ".3f" if score == 0 or 0.01 <= abs(score) < 1000 else ".3g"
     return f"{score:{spec}}" if spread is None else f"{score:{spec}} ± {spread:{spec}}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +20,7 @@ from eisen_ray.report.study_scores import (
     varied,
 )
 from eisen_ray.report.study_trials import FAILED, FINISHED, STOPPED, Parameter, Study, Trial
-from eisen_ray.report.tables import format_duration, format_table
+from eisen_ray.report.tables import MISSING, format_duration, format_table
 
 ROWS_SHOWN = 15
 """Settings on the page; trials.csv has all trials."""
@@ -147,19 +148,13 @@ def failure_table(study: Study) -> Table | None:
     trials = unscored(study)
     if not trials:
         return None
-    names = varied_anywhere(trials)
+    names = list(dict.fromkeys(name for trial in trials for name in trial.settings))
     short = short_names(names)
-    lines = [
-        [str(trial.number), reason(trial), ", ".join(f"{short[n]} {parameter_text(trial.settings[n])}" for n in names
-         if n in trial.settings), format_duration(trial.cost_s)]
-        for trial in trials[:FAILURES_SHOWN]
-    ]  # fmt: skip
+    lines = []
+    for trial in trials[:FAILURES_SHOWN]:
+        setting = ", ".join(f"{short[name]} {parameter_text(value)}" for name, value in trial.settings.items())
+        lines.append([str(trial.number), reason(trial), setting, _duration(trial.cost_s)])
     return Table(["trial", "error", "setting", "cost"], lines, frozenset({1, 2}))
-
-
-def varied_anywhere(trials: Sequence[Trial]) -> list[str]:
-    """All parameters that the given trials have, in order."""
-    return list(dict.fromkeys(name for trial in trials for name in trial.settings))
 
 
 def reason(trial: Trial) -> str:
@@ -172,10 +167,11 @@ def reason(trial: Trial) -> str:
 
 def cost_line(study: Study) -> str:
     """Seconds of all trials together, of the median one and of the dearest."""
-    if not study.trials:
-        return "no cost"
-    costs = [trial.cost_s for trial in study.trials]
-    dearest = max(study.trials, key=lambda each: each.cost_s)
+    known = [trial for trial in study.trials if math.isfinite(trial.cost_s)]
+    if not known:
+        return "no cost known"
+    costs = [trial.cost_s for trial in known]
+    dearest = max(known, key=lambda each: each.cost_s)
     return (
         f"{_duration(total_cost_s(study))} in all, median trial {_duration(statistics.median(costs))}, "
         f"dearest {_duration(dearest.cost_s)} (trial {dearest.number})"
@@ -194,6 +190,8 @@ def _states(study: Study) -> str:
 
 def _duration(seconds: float) -> str:
     """As `format_duration`, but with parts of seconds below ten: trials of a grouping study take less than one."""
+    if not math.isfinite(seconds):
+        return MISSING
     return f"{seconds:.1f}s" if 0 < seconds < 9.5 else format_duration(seconds)
 
 

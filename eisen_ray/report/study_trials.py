@@ -17,6 +17,8 @@ STATES = (FINISHED, STOPPED, FAILED)
 Parameter = float | int | str | bool
 FORMAT = 1
 """Version of trials.json; a reader refuses any other."""
+_NUMBER = "$float"
+"""Key of the object that stands for a number that JSON does not know: NaN and the infinities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,7 @@ def _plain(value: Any) -> Any:
 
 def _encoded(content: Any) -> Any:
     if isinstance(content, float) and not math.isfinite(content):
-        return {"float": repr(content)}
+        return {_NUMBER: repr(content)}
     if isinstance(content, Mapping):
         return {key: _encoded(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -166,9 +168,8 @@ def _encoded(content: Any) -> Any:
 
 def _decoded(content: Any) -> Any:
     if isinstance(content, dict):
-        # A parameter or metric could be called `float` too, but its value would be no text.
-        if content.keys() == {"float"} and content["float"] in ("nan", "inf", "-inf"):
-            return float(content["float"])
+        if content.keys() == {_NUMBER}:
+            return float(content[_NUMBER])
         return {key: _decoded(value) for key, value in content.items()}
     if isinstance(content, list):
         return [_decoded(value) for value in content]

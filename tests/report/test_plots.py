@@ -25,10 +25,10 @@ def test_a_formula_is_text(recwarn: pytest.WarningsRecorder) -> None:
 
 
 def test_nothing_global_changes() -> None:
-    before = mpl.rcParams.copy()
     with new_figure(1, 1):
-        assert mpl.rcParams != before
-    assert mpl.rcParams == before
+        assert not mpl.rcParams["text.parse_math"]
+    assert mpl.rcParams["text.parse_math"]
+    assert mpl.rcParams["axes.facecolor"] == "white"
 
 
 def test_colours_are_those_of_the_labels() -> None:

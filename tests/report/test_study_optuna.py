@@ -51,7 +51,8 @@ def test_none_without_enough_to_go_by() -> None:
     assert importances(study(*(trial(number, number, params={"x": 1}) for number in range(20)))) == {}
 
 
-def test_optuna_keeps_its_verbosity() -> None:
+def test_optuna_is_quiet_and_keeps_its_verbosity(capfd: pytest.CaptureFixture[str]) -> None:
     before = optuna.logging.get_verbosity()
     importances(grouping_study())
+    assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == before

@@ -79,7 +79,7 @@ def test_stopped_and_failed_trials_stand_apart(training: Path) -> None:
     assert "RuntimeError" not in best
     assert "finished, but its score is nan" in failed
     assert study_json(read_study(training)) == study_json(training_study())
-    assert "12 settings more: trials.csv has the others." in text
+    assert "11 settings more: trials.csv has the others." in text
     assert "RuntimeError: a|b `c` second line" in (training / "report.html").read_text()
 
 
@@ -88,7 +88,7 @@ def test_stopped_and_failed_trials_stand_apart(training: Path) -> None:
     [
         (study(), set(), "Came out: nothing."),
         (study(trial(0, 0.5)), set(), "Came out: **0.500**."),
-        (study(trial(0, None, FAILED, error="torn"), trial(1, None, FAILED, error="worn")), set(), "| worn"),
+        (study(trial(0, None, FAILED, error="torn"), trial(1, None, FAILED, error="worn")), set(), "worn |"),
         (study(trial(0, 0.5, STOPPED)), set(), "only of a stopped trial"),
         (study(trial(0, 0.5), trial(1, 0.6)), {"parallel.png", "parameters.png"}, "No importances: they need 10"),
     ],

@@ -95,6 +95,7 @@ def test_score_text() -> None:
     assert score_text(0.41234, 0.0101) == "0.412 ± 0.010"
     assert score_text(0.000123456) == "0.000123"
     assert score_text(-1234567.0) == "-1.23e+06"
+    assert score_text(-1e-17) == "0.000"
     assert score_text(None) == score_text(math.nan) == "-"
 
 

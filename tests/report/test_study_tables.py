@@ -93,7 +93,7 @@ def test_console_says_why_trials_have_no_score() -> None:
         alone.splitlines()[0] == "test: 1 trial, 0 finished, 1 failed, 0s in all, median trial 0s, dearest 0s (trial 0)"
     )
     assert alone.endswith("trial 0: no error was recorded")
-    assert console_table(study()) == "test: 0 trials, 0 finished, no cost"
+    assert console_table(study()) == "test: 0 trials, 0 finished, no cost known"
 
 
 def test_stopped_trials_say_where_they_ended() -> None:
@@ -124,3 +124,5 @@ def test_reasons() -> None:
 def test_a_cost_that_is_nan_is_no_dearest() -> None:
     line = cost_line(study(trial(0, 0.1, cost_s=math.nan), trial(1, 0.1, cost_s=5), trial(2, 0.1, cost_s=7)))
     assert line == "12s in all, median trial 6.0s, dearest 7.0s (trial 2)"
+    assert setting_table(study(trial(0, 0.1, cost_s=math.nan)), 1).lines[0][-1] == "-"
+    assert failure_table(study(trial(0, None, FAILED, cost_s=math.nan))).lines[0][-1] == "-"

@@ -22,7 +22,7 @@ def test_json_keeps_everything() -> None:
 
 
 def test_json_is_strict() -> None:
-    text = study_json(study(trial(0, math.inf, metrics={"loss": -math.inf}, params={"x": math.nan})))
+    text = study_json(study(trial(0, math.inf, metrics={"loss": -math.inf}, params={"float": math.nan})))
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     found = parse_study(text).trials[0]
     assert (found.value, found.metrics["loss"], found.score) == (math.inf, -math.inf, None)
@@ -30,7 +30,7 @@ def test_json_is_strict() -> None:
 
 
 def test_kinds_of_parameters_survive() -> None:
-    params = {"a": True, "b": 1, "c": 1.0, "d": "1", "e": 10**20}
+    params = {"a": True, "b": 1, "c": 1.0, "float": "nan", "d": "1", "e": 10**20}
     found = parse_study(study_json(study(trial(0, 1.0, params=params)))).trials[0].params
     assert [(type(value), value) for value in found.values()] == [(type(value), value) for value in params.values()]
 
