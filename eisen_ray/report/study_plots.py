@@ -196,20 +196,28 @@ def _draw_upright(plot: Axes, place: int, axis: Axis, title: str) -> None:
 
 
 def _draw_colour_bar(plot: Axes, place: int, study: Study, limits: tuple[float, float]) -> None:
-    low, high = limits
     colours = "viridis_r" if study.maximize else "viridis"
     column = [[row / 255] for row in range(256)]
     plot.imshow(column, extent=(place, place + 0.12, 0, 1), origin="lower", aspect="auto", cmap=colours, zorder=4)
     plot.text(
         place + 0.06, 1.06, shortened(study.objective, _TITLE_CHARACTERS), ha="center", va="bottom", weight="bold"
     )
-    beyond = [trial.score for trial in ranked(study) if trial.score is not None and not low <= trial.score <= high]
-    for step in range(6):
-        sign = ""
-        if beyond and step == (0 if study.maximize else 5):
-            sign = "≤ " if study.maximize else "≥ "
-        text = sign + score_text(low + (high - low) * step / 5)
-        plot.text(place + 0.16, step / 5, text, ha="left", va="center", fontsize=8.5, color=hex_colour(INK))
+    labels = bar_labels(study, limits)
+    for step, label in enumerate(labels):
+        height = step / (len(labels) - 1)
+        plot.text(place + 0.16, height, label, ha="left", va="center", fontsize=8.5, color=hex_colour(INK))
+
+
+def bar_labels(study: Study, limits: tuple[float, float]) -> list[str]:
+    """Six scores from the lower to the upper limit; the worse end says if there are scores beyond it [Decision 63]."""
+    low, high = limits
+    labels = [score_text(low + (high - low) * step / 5) for step in range(6)]
+    scores = [trial.score for trial in ranked(study) if trial.score is not None]
+    if min(scores) < low:
+        labels[0] = f"≤ {labels[0]}"
+    if max(scores) > high:
+        labels[-1] = f"≥ {labels[-1]}"
+    return labels
 
 
 def _share(place: float, low: float, high: float) -> float:

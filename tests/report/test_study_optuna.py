@@ -51,8 +51,12 @@ def test_none_without_enough_to_go_by() -> None:
     assert importances(study(*(trial(number, number, params={"x": 1}) for number in range(20)))) == {}
 
 
-def test_optuna_is_quiet_and_keeps_its_verbosity(capfd: pytest.CaptureFixture[str]) -> None:
+def test_optuna_is_quiet_and_keeps_its_verbosity(caplog: pytest.LogCaptureFixture) -> None:
     before = optuna.logging.get_verbosity()
-    importances(grouping_study())
-    assert capfd.readouterr() == ("", "")
+    optuna.logging.enable_propagation()
+    try:
+        importances(grouping_study())
+    finally:
+        optuna.logging.disable_propagation()
+    assert not caplog.records
     assert optuna.logging.get_verbosity() == before

@@ -4,9 +4,9 @@ import pytest
 
 from eisen_ray.report.plots import DOTS_PER_INCH
 from eisen_ray.report.study_axis import parameter_axis
-from eisen_ray.report.study_plots import best_by_value, importance_plot, parallel_plot, parameter_plot
+from eisen_ray.report.study_plots import bar_labels, best_by_value, importance_plot, parallel_plot, parameter_plot
 from eisen_ray.report.study_scores import settings
-from eisen_ray.report.study_trials import FAILED, STOPPED, Study
+from eisen_ray.report.study_trials import FAILED, FINISHED, STOPPED, Study
 from tests.studies import grouping_study, opened, study, training_study, trial
 
 
@@ -51,6 +51,40 @@ def test_odd_studies_are_drawn(odd: Study, recwarn: pytest.WarningsRecorder) -> 
     opened(parallel_plot(odd))
     opened(parameter_plot(odd))
     assert not recwarn.list
+
+
+def ink(content: bytes | None, colour: tuple[int, int, int], below: int = 0) -> int:
+    """Pixels of a colour, give or take, below a line."""
+    return int((abs(opened(content)[below:].astype(int) - colour).max(-1) < 12).sum())
+
+
+def pair(state: str, maximize: bool = True) -> Study:
+    return study(trial(0, 0.5, params={"x": 1}), trial(1, 0.1, state, params={"x": 3}), maximize=maximize)
+
+
+def test_stopped_trials_are_dashed_and_hollow() -> None:
+    dashed, whole = (opened(parallel_plot(pair(state))) for state in (STOPPED, FINISHED))
+    drawn = [int((each != each[0, 0]).any(-1).sum()) for each in (dashed, whole)]
+    assert drawn[0] < drawn[1] - 200
+    # Below the legend two points, of which one is hollow or none; the best one is under its blue point.
+    grey = [ink(parameter_plot(pair(state)), (169, 172, 176), below=45) for state in (STOPPED, FINISHED)]
+    assert 0 < grey[0] < 0.8 * grey[1]
+
+
+def test_bars_are_as_long_as_the_spread() -> None:
+    def seeds(spread: float) -> Study:
+        values = [(x, x / 10 + sign * spread) for x in (1, 3) for sign in (-1, 1)] + [(2, 0.0), (2, 0.6)]
+        return study(*(trial(number, value, params={"x": x}) for number, (x, value) in enumerate(values)))
+
+    blue = (66, 146, 220)
+    assert ink(parameter_plot(seeds(0.05)), blue) > ink(parameter_plot(seeds(0.0)), blue) + 50
+
+
+def test_the_colour_bar_says_where_scores_lie_beyond() -> None:
+    """decision 63"""
+    assert bar_labels(pair(FINISHED), (0.1, 0.5)) == ["0.100", "0.180", "0.260", "0.340", "0.420", "0.500"]
+    assert bar_labels(pair(FINISHED), (0.2, 0.5))[0] == "≤ 0.200"
+    assert bar_labels(pair(FINISHED, maximize=False), (0.1, 0.4))[-1] == "≥ 0.400"
 
 
 def test_panels_stand_in_rows_of_three() -> None:
