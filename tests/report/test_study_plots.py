@@ -66,9 +66,11 @@ def test_stopped_trials_are_dashed_and_hollow() -> None:
     dashed, whole = (opened(parallel_plot(pair(state))) for state in (STOPPED, FINISHED))
     drawn = [int((each != each[0, 0]).any(-1).sum()) for each in (dashed, whole)]
     assert drawn[0] < drawn[1] - 200
-    # Below the legend two points, of which one is hollow or none; the best one is under its blue point.
-    grey = [ink(parameter_plot(pair(state)), (169, 172, 176), below=45) for state in (STOPPED, FINISHED)]
-    assert 0 < grey[0] < 0.8 * grey[1]
+    # Below the legend, a point that no best setting covers.
+    others = [trial(0, 0.5, params={"x": 1}), trial(1, 0.3, params={"x": 3})]
+    hollow, full = (study(*others, trial(2, 0.1, state, params={"x": 1})) for state in (STOPPED, FINISHED))
+    grey = (169, 172, 176)
+    assert ink(parameter_plot(hollow), grey, below=45) < ink(parameter_plot(full), grey, below=45) - 10
 
 
 def test_bars_are_as_long_as_the_spread() -> None:
