@@ -7,12 +7,6 @@ import numpy as np
 import torch
 
 
-@pytest.fixture(scope="module")
-def raft() -> RaftFlow:
-    torch.manual_seed(0)
-    return RaftFlow("small", num_updates=2)
-
-
 def textured_pair(u: int, v: int, size: int = 160) -> tuple[torch.Tensor, torch.Tensor]:
     """Two uint8 frames [1, 3, size, size]: the second shows the first moved by u px right and v px down."""
     noise = np.random.default_rng(0).integers(0, 256, (size + 64, size + 64, 3), dtype=np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -16,6 +17,55 @@ from tests.moving_pairs import textured_pair
 from tests.shared import SHARED, needs_shared
 
 WEIGHTS = "data/weights/raft-small/raft-small.pth"
+
+
+@pytest.fixture(scope="module")
+def raft() -> RaftFlow:
+    torch.manual_seed(0)
+    return RaftFlow("small", num_updates=2)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (131, 140)])
+def test_raft_keeps_the_input_size(raft: RaftFlow, size: tuple[int, int]) -> None:
+    frame = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
+    flow = raft(frame, frame.flip(0))
+    assert flow.shape == (2, 2, *size)
+    assert flow.dtype == torch.float32
+    assert not flow.is_inference()
+    assert torch.equal(flow, raft(frame, frame.flip(0)))
+
+
+def test_raft_stays_frozen(raft: RaftFlow) -> None:
+    raft.train()
+    assert not any(module.training for module in raft.modules())
+    assert not any(parameter.requires_grad for parameter in raft.parameters())
+
+
+@pytest.mark.parametrize("variant", ["small", "large"])
+def test_flow_is_torchvisions_own(variant: Literal["large", "small"]) -> None:
+    torch.manual_seed(0)
+    flow = RaftFlow(variant, num_updates=3)
+    frames = torch.randint(0, 256, (3, 3, 128, 136), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    scaled = frames.float() / 127.5 - 1
+    with torch.no_grad():
+        expected = [flow.raft(scaled[[one]], scaled[[other]], 3)[-1] for one, other in ((0, 1), (1, 2), (2, 0))]
+    found = flow.between(frames, [0, 1, 2], [1, 2, 0], batch=2)
+    torch.testing.assert_close(found, torch.cat(expected), rtol=1e-4, atol=1e-3)
+
+
+def test_a_frame_is_encoded_once(raft: RaftFlow) -> None:
+    seen: dict[str, int] = {"features": 0, "context": 0}
+    hooks = [
+        module.register_forward_hook(
+            lambda _module, given, _out, name=name: seen.update({name: seen[name] + len(given[0])})
+        )
+        for name, module in (("features", raft.raft.feature_encoder), ("context", raft.raft.context_encoder))
+    ]
+    frames = torch.randint(0, 256, (4, 3, 128, 128), dtype=torch.uint8)
+    raft.between(frames, [0, 1, 2, 1], [1, 2, 3, 0])
+    for hook in hooks:
+        hook.remove()
+    assert seen == {"features": 4, "context": 3}
 
 
 def test_reduced_precision_is_close() -> None:
