@@ -36,15 +36,19 @@ class Capacity:
         return self.gpus > 0
 
 
-def connect() -> None:
-    """Join the cluster of RAY_ADDRESS (set inside a submitted job), or start one on this machine."""
+def connect(dashboard: bool = False) -> None:
+    """Join the cluster of RAY_ADDRESS (set inside a submitted job), or start one on this machine.
+
+    Args:
+        dashboard: start Ray's dashboard with it; stopping a training from outside leaves nothing behind only with it.
+    """
     if ray.is_initialized():
         return
     with _without_lines_about(_LOG_LEVEL_NEWS):
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.WARNING)
         else:
-            _start_local()
+            _start_local(dashboard)
     _quiet()
 
 
@@ -119,13 +123,13 @@ def _demand(config: RunConfig, streams: bool, on_gpu: bool) -> tuple[float, floa
     return resources.train_workers * 1.0 + resources.decode_cpus, most
 
 
-def _start_local() -> None:
+def _start_local(dashboard: bool) -> None:
     # At least two logical CPUs: a worker and a decoding task must fit side by side, also on one core.
     ray.init(
         address="local",
         num_cpus=max(2, os.cpu_count() or 1),
         object_store_memory=LOCAL_OBJECT_STORE_BYTES,
-        include_dashboard=False,
+        include_dashboard=dashboard,
         log_to_driver=False,
         logging_level=logging.WARNING,
     )
