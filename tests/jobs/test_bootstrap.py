@@ -47,7 +47,7 @@ def test_help_is_light() -> None:
     assert "--plan" in done.stdout
 
 
-def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(root: Path | str, *arguments: str) -> subprocess.Popen[str]:
     """The door as a process of its own, in its own process group."""
     command = [sys.executable, "jobs/bootstrap.py", *TINY, "--root", str(root), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

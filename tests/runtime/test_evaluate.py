@@ -19,7 +19,6 @@ from eisen_ray.runtime.packing import Machine
 from tests.runtime.networks import EVALUATION
 from tests.video_files import archive_bytes, frame_files, moving_frames, picture_bytes, video_bytes, write
 
-
 LAPTOP, TWO_GPUS = Capacity((Machine(2),)), Capacity((Machine(8, 2),))
 
 
