@@ -30,6 +30,7 @@ from eisen_ray.learning.checkpoint import save_checkpoint
 from eisen_ray.presets import quickstart, tiny
 from eisen_ray.runtime.environment import prepare_environment
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file
+from eisen_ray.runtime.reading import NONE_USED
 from eisen_ray.supervision.flow import DisFlow
 
 NUM_CLIPS = 40
@@ -37,7 +38,6 @@ REPEATS = 7
 # The pipeline fills while the first part of the fragments runs through.
 STEADY_FROM = 0.25
 FLOOR_PIPELINE, FLOOR_SECOND_EPOCH, FLOOR_BYTES = 0.92, 3.0, 100.0
-NONE_USED = np.zeros(0, np.int64)
 
 
 def main() -> None:

@@ -133,7 +133,9 @@ class Store:
             found = filesystem.find(full) if filesystem.exists(full) else []
         prefix = full.rstrip("/") + "/"
         relative = {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
-        return {name for name in relative if not name.rsplit("/", 1)[-1].startswith(".")}
+        # Other clients of an object store leave empty objects that stand for folders: their names end with a slash.
+        named = {name for name in relative if name and not name.endswith("/")}
+        return {name for name in named if not name.rsplit("/", 1)[-1].startswith(".")}
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing happens when it is not there."""
