@@ -83,9 +83,8 @@ def load(number: int) -> None:
 def made_clips(number: int) -> tuple[list[Clip], dict[str, Probe]]:
     """Video clips of 161 frames, as a bucket of trajectories lists them, and what a look at them finds."""
     places = [f"day_{one // 100:05d}/traj_{one:07d}" for one in range(number)]
-    clips = [
-        Clip(place, "video", (f"s3://bucket/video/train/{place}.mp4",), meta={"bytes": 500_000}) for place in places
-    ]
+    uris = [(f"s3://bucket/video/train/{place}.mp4",) for place in places]
+    clips = [Clip(place, "video", uri, meta={"bytes": 500_000}) for place, uri in zip(places, uris, strict=True)]
     anchors = tuple((frame, frame * 512) for frame in range(0, 161, 20))
     return clips, {clip.clip_id: Probe(clip.clip_id, 161, 512, 512, anchors) for clip in clips}
 
