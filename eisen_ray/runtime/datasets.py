@@ -43,8 +43,8 @@ class Pool:
         # It starts at its smallest size: growth is one actor per tick, so a known need belongs into the minimum.
         pool = ActorPoolStrategy(min_size=self.smallest, max_size=self.largest, initial_size=self.smallest)
         # A GPU actor asks for no CPU: its host work is launching kernels. That must be said: left out, Ray Data takes a
-        # whole one. A CPU actor asks for a fraction, so that pools never hold all logical CPUs: decoding would starve
-        # and everything would hang without an error.
+        # whole one [Decision 113]. A CPU actor asks for a fraction, so that pools never hold all logical CPUs: decoding
+        # would starve and everything would hang without an error.
         share = {"num_gpus": self.gpus, "num_cpus": 0} if self.gpus else {"num_cpus": self.cpus}
         return {"compute": pool, **share}
 

@@ -195,6 +195,7 @@ class Store:
         filesystem, _ = self._place
         filesystem.pipe_file(self._full(path), content, mode=mode)
         # A large object is sent in parts, and a client may take a rejected completion for success.
+        # [Decision 111]
         filesystem.invalidate_cache()
         stored = filesystem.info(self._full(path))["size"]
         if stored != len(content):
