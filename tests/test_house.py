@@ -24,6 +24,7 @@ WITHOUT_OWN_TEST = {
     "errors.py": "declarations only",
     "runtime/indexing.py": "runs in tests/runtime/test_pipeline.py",
     "runtime/passes.py": "runs in tests/runtime/test_pipeline.py",
+    "runtime/feed.py": "runs in tests/runtime/test_training.py; its lightness in tests/runtime/test_actors.py",
     "runtime/trainer.py": "runs in tests/runtime/test_training.py",
     "runtime/worker.py": "runs in tests/runtime/test_training.py",
     "runtime/environment.py": "the doors need it: tests/jobs/test_bootstrap.py",

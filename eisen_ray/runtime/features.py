@@ -1,7 +1,7 @@
 """A network's features of some images, kept, and grouped again and again under other settings.
 
 Everything random is drawn from generators of (image, seed, purpose), so a score does not depend on what was asked
-before, on how images are dealt to processes, or on what is still in the cache. [Decision 65]
+before, on how images are dealt to processes, or on what is still in the cache. [Decision 70]
 """
 
 from __future__ import annotations

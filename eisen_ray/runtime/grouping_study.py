@@ -1,7 +1,7 @@
 """A study of grouping: the weights stay, features are worked out once, and trials only group and score.
 
 Feature hosts, one a GPU or a CPU, share the images among them. A trial is a setting of everything but the number of
-KProp iterations, which is free: message passing for 40 of them passes through all smaller numbers. [Decision 66]
+KProp iterations, which is free: message passing for 40 of them passes through all smaller numbers. [Decision 71]
 """
 
 from __future__ import annotations

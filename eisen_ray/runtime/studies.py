@@ -99,7 +99,8 @@ def run_search(
         tuner = tune.Tuner.restore(path, trainable, resume_unfinished=True, restart_errored=True)
         return tuner.fit()
     points = [] if search.trials else _points(space, base, search.repeats)
-    algorithm: Any = BasicVariantGenerator(points_to_evaluate=points)
+    # Given points have their own limit: Tune's `max_concurrent_trials` does not reach them.
+    algorithm: Any = BasicVariantGenerator(points_to_evaluate=points, max_concurrent=search.concurrent)
     if search.trials:
         algorithm = OptunaSearch(metric=search.objective, mode="max", seed=search.seed)
     tuner = tune.Tuner(
@@ -111,7 +112,7 @@ def run_search(
             search_alg=algorithm,
             scheduler=search.scheduler,
             num_samples=search.trials or len(points),
-            max_concurrent_trials=search.concurrent,
+            max_concurrent_trials=search.concurrent if search.trials else None,
             reuse_actors=search.reuse,
         ),
         run_config=tune.RunConfig(

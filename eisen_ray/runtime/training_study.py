@@ -2,7 +2,7 @@
 
 A trial's own process runs the rounds and starts Ray Train inside (Ray's driver pattern). It watches for checkpoints,
 scores each on held-out images, and reports that: what falls behind is stopped. Targets are named by digests of what
-shapes them, so trials that do not change the flow never work it out again. [Decision 67]
+shapes them, so trials that do not change the flow never work it out again. [Decision 72]
 """
 
 from __future__ import annotations
