@@ -17,6 +17,7 @@ from eisen_ray.runtime.lines import table_row
 from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.rounds import run_rounds
 from eisen_ray.runtime.storage import Store
+from eisen_ray.runtime.tracking import check_tracking
 
 # Part of the path of a submitted job's working folder.
 _JOB_COPY = "working_dir_files"
@@ -34,6 +35,7 @@ def bootstrap(config: RunConfig) -> None:
         Stopped: after Ctrl-C or SIGTERM, with the exit code that shells expect.
     """
     config = settled(config)
+    check_tracking(config.report)
     connect()
     _stop_on_sigterm()
     try:

@@ -14,8 +14,8 @@ from eisen_ray.settings import differences, to_dict
 def claim(store: Store, config: RunConfig, flow_identity: str) -> None:
     """Write the run's settings once; later runs under the same root must have the same.
 
-    What does not shape results may differ: the root's own name, pools and workers, how often to log and to save, and
-    the number of rounds, which may grow.
+    What does not shape results may differ: the root's own name, pools and workers, trackers, how often to log and to
+    save, and the number of rounds, which may grow.
 
     Raises:
         ConfigError: names each setting that differs.
@@ -36,7 +36,7 @@ def claim(store: Store, config: RunConfig, flow_identity: str) -> None:
 
 def _shaping(claimed: dict[str, Any]) -> dict[str, Any]:
     """The settings that shape results, of a claimed root."""
-    config = {key: value for key, value in claimed["config"].items() if key not in ("root", "resources")}
+    config = {key: value for key, value in claimed["config"].items() if key not in ("root", "resources", "report")}
     config["train"] = {
         key: value for key, value in config["train"].items() if key not in ("log_every_steps", "checkpoint_every_steps")
     }

@@ -23,6 +23,7 @@ from eisen_ray.learning.step import Batch, StepSettings, train_step
 from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
+from eisen_ray.runtime.reading import epoch_of
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
 from eisen_ray.settings import from_dict, to_dict
@@ -117,7 +118,7 @@ class StudentLoop:
             student.used.append(names)
             at_end = student.step == train.num_steps
             if student.step % train.log_every_steps == 0 or at_end:
-                self._tell_step(metrics, batches.waited_s)
+                self._tell_step(metrics, batches.waited_s, int(names.max()))
             if student.step % train.checkpoint_every_steps == 0 or at_end:
                 self._save(metrics)
 
@@ -128,17 +129,21 @@ class StudentLoop:
             reported = {**metrics, "step": self.student.step, "round": self.work.round_number}
             ray.train.report(reported, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
-    def _tell_step(self, metrics: dict[str, float], waited_s: float) -> None:
+    def _tell_step(self, metrics: dict[str, float], waited_s: float, newest: int) -> None:
         step, now = self.student.step, time.monotonic()
         last_step, last_time, waited_before = self._last
         elapsed = max(now - last_time, 1e-9)
+        images = (step - last_step) * self.work.config.train.batch_size
         pace = {
-            "train/images_per_s": (step - last_step) * self.work.config.train.batch_size / elapsed,
+            "train/images_per_s": images / elapsed,
             # Share of the time in which the step waited for data.
             "train/wait_share": (waited_s - waited_before) / elapsed,
         }
         self._last = (step, now, waited_s)
-        self._tell({"event": "step", "metrics": {**metrics, **pace}})
+        busy_s = elapsed - (waited_s - waited_before)
+        epoch = epoch_of(newest, len(reading_list(self.work.store, reading_file(self.work.round_number))))
+        told = {"images": images, "busy_s": busy_s, "epoch": epoch}
+        self._tell({"event": "step", "metrics": {**metrics, **pace}, **told})
 
     def _tell(self, record: dict[str, Any]) -> None:
         if self.rank == 0 and self.board is not None:
