@@ -136,11 +136,10 @@ def read_events(store: Store) -> Iterator[Event]:
                 yield event
 
 
-def last_heartbeat(store: Store) -> dict[str, Any] | None:
-    """The heartbeat that is newest; None where no driver has ever left one."""
-    names = [name for name in store.files(LOGS) if name.endswith("/heartbeat.json")]
-    beats = [store.read_json(f"{LOGS}/{name}") for name in names]
-    return max(beats, key=lambda beat: str(beat["time"]), default=None)
+def read_heartbeats(store: Store) -> list[dict[str, Any]]:
+    """The last heartbeat of each driver that has run under a root, oldest driver first."""
+    names = sorted(name for name in store.files(LOGS) if name.endswith("/heartbeat.json"))
+    return [store.read_json(f"{LOGS}/{name}") for name in names]
 
 
 def seconds_since(text: str, now: float) -> float:
