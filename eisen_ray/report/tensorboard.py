@@ -57,8 +57,10 @@ def write_hparams(writer: SummaryWriter, params: Mapping[str, Any], metrics: Map
     torch's `add_hparams` makes a further run with a time in its name, in which scalars and pictures are missing.
     """
     named = {name: float(value) for name, value in metrics.items()}
+    # Open from the constructor on; torch's annotation says None.
+    events: Any = writer.file_writer
     for summary in hparams(flat(params), named):
-        writer.file_writer.add_summary(summary)
+        events.add_summary(summary)
 
 
 def write_picture(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:

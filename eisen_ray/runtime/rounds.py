@@ -189,7 +189,7 @@ def judge(run: Run, work: RoundWork, candidate: Teacher) -> dict[str, Any]:
     run.store.write_json(evaluation_file(work.round_number), record)
     sheet = write_sheet(work, pictured, found)
     tell_evaluation(record, run.reporter, elapsed_s)
-    run.reporter.judged(points(record), record["step"], sheet)
+    run.reporter.judged(points(record), run.config.train.num_steps, sheet)
     check_health(found.health, rounds, work.round_number)
     return record
 

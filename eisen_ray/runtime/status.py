@@ -1,6 +1,7 @@
 """What a run is doing, told from storage alone: works while it runs, after it died, and from another machine.
 
-Imports neither torch nor Ray, and talks to no process. What it gives is plain JSON; `report.status_page` makes text of it.
+Imports neither torch nor Ray, and talks to no process. What it gives is plain JSON, of which
+`report.status_page` makes text.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ def _current(events: list[Event], now: float) -> dict[str, Any] | None:
     if not events:
         return None
     last = events[-1]
-    kept = {key: last[key] for key in ("event", "stage", "round", "epoch", "step", "message") if key in last}
+    kept: dict[str, Any] = {
+        key: last[key] for key in ("event", "stage", "round", "epoch", "step", "message") if key in last
+    }
     return {**kept, "age_s": round(max(0.0, seconds_since(last["time"], now)), 1)}
 
 

@@ -28,7 +28,7 @@ class Tracker(Protocol):
     """What a tracker is told. `failures` are its errors that must not end a run."""
 
     name: str
-    failures: tuple[type[BaseException], ...]
+    failures: tuple[type[Exception], ...]
 
     def open_round(self, number: int) -> None:
         """Begin or continue a round."""
@@ -112,7 +112,7 @@ class MlflowTracker:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         # `OSError` is what a lost connection raises.
-        self.failures = (MlflowException, OSError)
+        self.failures: tuple[type[Exception], ...] = (MlflowException, OSError)
         self._config = config
         self._store = Store(config.root)
         self._client = MlflowClient(tracking_uri=config.report.mlflow)
@@ -175,7 +175,7 @@ class WandbTracker:
     def __init__(self, config: RunConfig) -> None:
         import wandb
 
-        self.failures = (wandb.errors.Error, OSError)
+        self.failures: tuple[type[Exception], ...] = (wandb.errors.Error, OSError)
         self._wandb = wandb
         self._config = config
         local = Store(config.root).local_root
