@@ -18,10 +18,10 @@ _STATES = {
     "never started": "never started",
 }
 _UNITS = {
-    "flow": "fragments of flow",
-    "teacher": "fragments of the teacher",
-    "student": "steps",
-    "evaluation": "evaluations",
+    "flow": "flow fragment",
+    "teacher": "teacher fragment",
+    "student": "step",
+    "evaluation": "evaluation",
 }
 
 
@@ -63,7 +63,7 @@ def _amounts(status: Mapping[str, Any]) -> list[str]:
 def _left(left: Mapping[str, Any], *, finished: bool) -> list[str]:
     if finished:
         return []
-    units = [f"{count} {_UNITS[stage]}" for stage, count in left["units"].items()]
+    units = [f"{count} {_UNITS[stage]}{'s' * (count != 1)}" for stage, count in left["units"].items()]
     lines = [f"left       {', '.join(units)}" if units else "left       nothing but the promotion"]
     if left["seconds"] is None:
         return [*lines, "time left  not known: no training step has been timed yet"]

@@ -75,7 +75,7 @@ def run_label(root: str) -> str:
 
 @dataclass(frozen=True)
 class StageMeter:
-    """Counts a stage's pairs and seconds, in whatever process the stage runs. Cheap to send along with it.
+    """Counts a stage's pairs and seconds, in the process where it runs; cheap to send along. [Decision 67]
 
     Attributes:
         run: label of the run; empty: nothing is counted.

@@ -1,6 +1,7 @@
 """Optional trackers, MLflow and Weights & Biases: one of their runs per round, with settings, scalars and sheet.
 
 Both packages are extras. A tracker that fails on the way is left out, and the run goes on: its own record is the root.
+[Decision 68]
 """
 
 from __future__ import annotations
