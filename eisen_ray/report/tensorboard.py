@@ -59,7 +59,9 @@ def write_hparams(writer: SummaryWriter, params: Mapping[str, Any], metrics: Map
     named = {name: float(value) for name, value in metrics.items()}
     # Open from the constructor on; torch's annotation says None.
     events: Any = writer.file_writer
-    for summary in hparams(flat(params), named):
+    # torch would write True as the number 1.
+    shown = {key: str(value) if isinstance(value, bool) else value for key, value in flat(params).items()}
+    for summary in hparams(shown, named):
         events.add_summary(summary)
 
 

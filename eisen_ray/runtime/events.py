@@ -65,6 +65,7 @@ class EventLog:
         self._closed = threading.Event()
         started = datetime.now(timezone.utc)
         self.folder = f"{LOGS}/{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        self._beat(alive=True)
         self._thread = threading.Thread(target=self._beat_on, daemon=True, name="events")
         self._thread.start()
 
@@ -109,7 +110,6 @@ class EventLog:
             return
 
     def _beat_on(self) -> None:
-        self._beat(alive=True)
         while not self._closed.wait(self._flush_s):
             with self._lock:
                 self._flush()

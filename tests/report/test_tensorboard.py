@@ -38,7 +38,7 @@ def test_a_trial_has_settings_curve_scores_and_sheet(tmp_path: Path) -> None:
     plugin = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     started = metadata.parse_session_start_info_plugin_data(plugin).hparams
     assert started["train.learning_rate"].number_value == 0.001
-    assert started["train.augment"].bool_value is True
+    assert started["train.augment"].string_value == "True"
     assert started["offsets"].string_value == "[1, 2]"
     plugin = events.summary_metadata["_hparams_/experiment"].plugin_data.content
     shown_beside = metadata.parse_experiment_plugin_data(plugin).metric_infos

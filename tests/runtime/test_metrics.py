@@ -39,7 +39,7 @@ def wait_for(run: str, count: int) -> dict[tuple[str, ...], float]:
         for name, labels, value in exported():
             if labels["run"] == run and "_bucket" not in name:
                 more = [labels[key] for key in ("stage", "state", "group") if key in labels]
-                found[name, labels["round"], *more] = value
+                found[(name, labels["round"], *more)] = value
         if len({key[0] for key in found}) >= count or time.monotonic() > deadline:
             return found
         time.sleep(0.5)
@@ -90,9 +90,14 @@ def test_work_that_was_only_loaded_and_runs_without_a_name_are_not_counted(monke
         pass
     with StageMeter("a", 1).busy("flow") as done:
         done["pairs"] = 2
-    with pytest.raises(ValueError, match="broken"), StageMeter("a", 1).busy("flow") as done:
-        done["pairs"] = 2
-        raise ValueError("broken")
+
+    def break_off() -> None:
+        with StageMeter("a", 1).busy("flow") as done:
+            done["pairs"] = 2
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        break_off()
     assert counted == [("flow", 2)]
     monkeypatch.undo()
     monkeypatch.setattr("eisen_ray.runtime.metrics._exported", None)

@@ -29,6 +29,7 @@ from eisen_ray.runtime.status import MISSED_BEATS, run_status
 from eisen_ray.runtime.storage import Store
 
 IDENTITY = "dis"
+UNKNOWN_SETTING = '{"config": {"sed": 1}, "flow_identity": ""}'
 SCORES = {"round": 1, "step": 6, "scores": {"mean_iou": 0.25}, "health": {"coverage": 0.5}}
 
 
@@ -141,15 +142,12 @@ def test_on_an_object_store_and_as_json(config: RunConfig, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda root: None, "does not exist; expected the --root of a bootstrap job"),
+        (lambda root: None, "does not exist; expected the root of a run"),
         (lambda root: root.mkdir(), "holds no config.json: it is not the root of a run"),
         (lambda root: (root.mkdir(), (root / "config.json").write_text("{}")), "is not the config of a run"),
         (lambda root: (root.mkdir(), (root / "config.json").write_text("{")), "is not JSON"),
         (
-            lambda root: (
-                root.mkdir(),
-                (root / "config.json").write_text('{"config": {"sed": 1}, "flow_identity": ""}'),
-            ),
+            lambda root: (root.mkdir(), (root / "config.json").write_text(UNKNOWN_SETTING)),
             "Did you mean seed",
         ),
     ],

@@ -13,7 +13,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from eisen_ray.runtime.events import read_events
 from eisen_ray.runtime.layout import CONTACT_SHEET, promotion_file
+from eisen_ray.runtime.status import run_status
 from eisen_ray.runtime.storage import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,3 +83,9 @@ def test_whole_run_on_s3(bucket: str) -> None:
     assert store.exists(promotion_file(2))
     assert store.exists(CONTACT_SHEET)
     assert len(store.files("tensorboard")) == 2
+    found = run_status(root)
+    assert (found["state"], found["steps"]["done"], found["quarantine"]) == ("finished", 6, [])
+    assert found["rounds"][1]["checkpoint"].startswith(f"{root}/rounds/2/checkpoint-")
+    assert {"started", "progress", "step", "evaluated", "promoted", "ended"} <= {
+        event["event"] for event in read_events(store)
+    }
