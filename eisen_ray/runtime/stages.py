@@ -39,7 +39,7 @@ class FlowStage:
     def __init__(self, work: RoundWork, num_threads: int = 0) -> None:
         limit_threads(num_threads)
         self.work = work
-        self.store = work.store
+        self.targets = work.targets
         self.device = best_device()
         self.meter = meter_of(work)
         self.estimator = build_flow(work.config.flow, self.device)
@@ -68,27 +68,27 @@ class FlowStage:
     def _flow(self, fragment: Fragment, frames: np.ndarray) -> tuple[np.ndarray, int]:
         path = fragment_file(self.work.flow_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.flow_folder)
-        if self.store.exists(path):
-            return decode_flow(self.store.read(path), **names, size=self.work.grid).values, 0
+        if self.targets.exists(path):
+            return decode_flow(self.targets.read(path), **names, size=self.work.grid).values, 0
         with self.meter.busy("flow") as done:
             flow = self._estimate(torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2))
             done["pairs"] = len(flow)
         content = encode_flow(flow.numpy(), **names, frames=first_frames(fragment, self.work))
-        self.store.write(path, content)
+        self.targets.write(path, content)
         # As decoded, not as estimated: storage rounds, and a rerun that loads must see the same numbers.
         return decode_flow(content).values, len(flow)
 
     def _motion(self, fragment: Fragment, flow: np.ndarray) -> tuple[np.ndarray, int]:
         path = fragment_file(self.work.motion_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.motion_folder)
-        if self.store.exists(path):
-            return decode_labels(self.store.read(path), **names).values, 0
+        if self.targets.exists(path):
+            return decode_labels(self.targets.read(path), **names).values, 0
         generator = torch.Generator(self.device)
         generator.manual_seed(stable_seed("motion", self.work.config.seed, fragment.fragment_id))
         with self.meter.busy("motion") as done:
             labels = self.segment(torch.from_numpy(flow).to(self.device), generator).cpu().numpy().astype(np.uint16)
             done["pairs"] = len(labels)
-        self.store.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
+        self.targets.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
         return labels, len(labels)
 
     @torch.no_grad()
@@ -125,7 +125,7 @@ class TeacherStage:
     def __init__(self, work: RoundWork, num_threads: int = 0) -> None:
         limit_threads(num_threads)
         self.work = work
-        self.store = work.store
+        self.targets = work.targets
         self.device = best_device()
         self.meter = meter_of(work)
         self.teacher = load_teacher(work, work.config.teacher.num_iterations).to(self.device)
@@ -137,14 +137,14 @@ class TeacherStage:
         fragment = Fragment.from_json(row["fragment"])
         path = fragment_file(self.work.segments_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.segments_folder)
-        if self.store.exists(path):
-            segments = decode_labels(self.store.read(path), **names).values
+        if self.targets.exists(path):
+            segments = decode_labels(self.targets.read(path), **names).values
             return {**row, "segments": pack_labels(segments), "segments_computed": 0}
         with self.meter.busy("teacher") as done:
             segments = self._segment(row["images"], fragment)
             done["pairs"] = len(segments)
         self.meter.covered(float((segments > 0).mean()))
-        self.store.write(path, encode_labels(segments, **names, frames=first_frames(fragment, self.work)))
+        self.targets.write(path, encode_labels(segments, **names, frames=first_frames(fragment, self.work)))
         return {**row, "segments": pack_labels(segments), "segments_computed": len(segments)}
 
     def _segment(self, images: np.ndarray, fragment: Fragment) -> np.ndarray:
