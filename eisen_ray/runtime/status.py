@@ -151,9 +151,10 @@ def _fragments(
     before = rounds[number - 2].get("teacher") if number > 1 else None
     teacher = Teacher(**before) if before else None
     work = RoundWork(config=config, flow_identity=flow_identity, round_number=number, teacher=teacher)
-    found = {"round": number, "total": len(wanted), "flow": len(wanted & stored_fragments(store, work.motion_folder))}
+    flow = wanted & stored_fragments(work.targets, work.motion_folder)
+    found = {"round": number, "total": len(wanted), "flow": len(flow)}
     if teacher:
-        found["teacher"] = len(wanted & stored_fragments(store, work.segments_folder))
+        found["teacher"] = len(wanted & stored_fragments(work.targets, work.segments_folder))
     return found
 
 

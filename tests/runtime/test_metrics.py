@@ -16,8 +16,8 @@ from eisen_ray.runtime.metrics import _SCALARS, METRICS, RAY_PREFIX, STAGES, Sta
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "observability.md"
 
 
-def exported() -> Iterator[tuple[str, dict[str, str], float]]:
-    """Every sample of ours at this cluster's endpoint."""
+def samples() -> Iterator[tuple[str, dict[str, str], float]]:
+    """Every sample at this cluster's endpoint."""
     import ray
 
     (node,) = [node for node in ray.nodes() if node["Alive"]]
@@ -26,8 +26,12 @@ def exported() -> Iterator[tuple[str, dict[str, str], float]]:
         text = answer.read().decode()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.name.startswith(f"{RAY_PREFIX}eisen_"):
-                yield sample.name, dict(sample.labels), sample.value
+            yield sample.name, dict(sample.labels), sample.value
+
+
+def exported() -> Iterator[tuple[str, dict[str, str], float]]:
+    """Every sample of ours."""
+    return (each for each in samples() if each[0].startswith(f"{RAY_PREFIX}eisen_"))
 
 
 def wait_for(run: str, count: int) -> dict[tuple[str, ...], float]:
@@ -43,6 +47,14 @@ def wait_for(run: str, count: int) -> dict[tuple[str, ...], float]:
         if len({key[0] for key in found}) >= count or time.monotonic() > deadline:
             return found
         time.sleep(0.5)
+
+
+def has_rays_queues() -> bool:
+    """Whether the endpoint has what the dashboard shows of Ray Data."""
+    for name, labels, _ in samples():
+        if name == "ray_data_operator_queued_blocks":
+            return {"dataset", "operator"} <= set(labels)
+    return False
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -67,11 +79,13 @@ def test_all_metrics_reach_the_endpoint_from_driver_and_workers() -> None:
                 pass
             meter.covered(0.3)
 
+    ray.data.range(4).map(dict).take_all()
     actor = Actor.remote()
     ray.get(actor.work.remote(meter))
     # A histogram is two names beside its buckets.
     found = wait_for(run, len(METRICS) + 1)
     ray.kill(actor)
+    assert has_rays_queues()
     names = {key[0].removeprefix(RAY_PREFIX) for key in found}
     assert {name.removesuffix("_sum").removesuffix("_count") for name in names} == set(METRICS)
     assert found["ray_eisen_stage_pairs_total", "2", "student"] == 12

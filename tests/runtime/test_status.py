@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ def test_round_two_counts_its_teachers_segments(store: Store, config: RunConfig,
     assert found["rounds"][0]["checkpoint"] == store.uri("rounds/1/checkpoint-abc")
     assert found["rounds"][0]["scores"] == {"mean_iou": 0.25}
     assert found["left"]["seconds"] == 3.0 + 6 * 0.5 + 7.0
+
+
+def test_shared_targets_are_looked_up_where_they_lie(config: RunConfig, index: Index, tmp_path: Path) -> None:
+    config = replace(config, targets=str(tmp_path / "shared"))
+    store = Store(config.root)
+    claim(store, config, IDENTITY)
+    store.write_json(training_index_file(config.data), index.to_dict())
+    work = RoundWork(config=config, flow_identity=IDENTITY)
+    Store(config.targets).write(fragment_file(work.motion_folder, index.fragments[0].fragment_id), b"x")
+    assert run_status(config.root)["fragments"] == {"round": 1, "total": 2, "flow": 1}
 
 
 def test_ends_are_told_apart(store: Store, config: RunConfig) -> None:
