@@ -17,7 +17,7 @@ RAYS_QUERIES = {"sum by (operator) (ray_data_operator_queued_blocks)"}
 """Ray Data knows neither runs nor rounds."""
 
 RAYS_OWN = {"ray_data_operator_queued_blocks": {"dataset", "operator"}}
-"""Metrics of Ray Data that a panel shows, and their labels; tests/runtime/test_metrics.py finds them at the endpoint."""
+"""What a panel shows of Ray Data, with labels; tests/runtime/test_metrics.py finds it at the endpoint."""
 
 WORDS = {"sum", "max", "avg", "by", "rate", "label_values", "histogram_quantile"}
 """Functions and keywords of the queries."""
