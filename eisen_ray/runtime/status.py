@@ -146,7 +146,7 @@ def _fragments(
     path = training_index_file(config.data)
     if not store.exists(path):
         return None
-    wanted = {fragment.fragment_id for fragment in Index.from_dict(store.read_json(path)).fragments}
+    wanted = {fragment.fragment_id for fragment in Index.from_json(store.read(path)).fragments}
     number = (_open_round(rounds) or rounds[-1])["round"]
     before = rounds[number - 2].get("teacher") if number > 1 else None
     teacher = Teacher(**before) if before else None
@@ -171,7 +171,7 @@ def _steps(events: list[Event], config: RunConfig, rounds: list[dict[str, Any]])
 def _quarantine(store: Store, config: RunConfig) -> list[dict[str, str]]:
     notes = [store.read_json(f"quarantine/{name}") for name in sorted(store.files("quarantine"))]
     path = training_index_file(config.data)
-    clips = Index.from_dict(store.read_json(path)).quarantine if store.exists(path) else ()
+    clips = Index.from_json(store.read(path)).quarantine if store.exists(path) else ()
     return [*({"uri": clip.uri, "reason": clip.reason} for clip in clips), *notes]
 
 

@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "observability.md"
 
 def samples() -> Iterator[tuple[str, dict[str, str], float]]:
     """Every sample at this cluster's endpoint."""
-    import ray
+    import ray.data
 
     (node,) = [node for node in ray.nodes() if node["Alive"]]
     address = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
@@ -59,7 +59,7 @@ def has_rays_queues() -> bool:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_all_metrics_reach_the_endpoint_from_driver_and_workers() -> None:
-    import ray
+    import ray.data
 
     run = f"run-{time.time_ns()}"
     meter = StageMeter(run, 2)
