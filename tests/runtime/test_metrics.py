@@ -49,12 +49,15 @@ def wait_for(run: str, count: int) -> dict[tuple[str, ...], float]:
         time.sleep(0.5)
 
 
-def has_rays_queues() -> bool:
-    """Whether the endpoint has what the dashboard shows of Ray Data."""
-    for name, labels, _ in samples():
-        if name == "ray_data_operator_queued_blocks":
-            return {"dataset", "operator"} <= set(labels)
-    return False
+def rays_queue_labels() -> set[str]:
+    """Labels of the metric of Ray Data that the dashboard shows, once it is at the endpoint."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for name, labels, _ in samples():
+            if name == "ray_data_operator_queued_blocks":
+                return set(labels)
+        time.sleep(0.5)
+    return set()
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -85,7 +88,7 @@ def test_all_metrics_reach_the_endpoint_from_driver_and_workers() -> None:
     # A histogram is two names beside its buckets.
     found = wait_for(run, len(METRICS) + 1)
     ray.kill(actor)
-    assert has_rays_queues()
+    assert {"dataset", "operator"} <= rays_queue_labels()
     names = {key[0].removeprefix(RAY_PREFIX) for key in found}
     assert {name.removesuffix("_sum").removesuffix("_count") for name in names} == set(METRICS)
     assert found["ray_eisen_stage_pairs_total", "2", "student"] == 12
