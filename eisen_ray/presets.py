@@ -5,7 +5,9 @@ Presets derive from one another with `dataclasses.replace`; `PRESETS` is what `j
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from eisen_ray.config import (
     DataConfig,
@@ -18,7 +20,9 @@ from eisen_ray.config import (
     TeacherConfig,
     TrainConfig,
 )
+from eisen_ray.errors import ConfigError
 from eisen_ray.resources import ResourcesConfig
+from eisen_ray.settings import from_dict
 
 # The two operating points of the method (docs/decisions.md, 1).
 RELEASE = GroupingConfig()
@@ -157,3 +161,21 @@ PRESETS = {
     "folder": folder,
     "tiny": tiny,
 }
+
+
+def load_preset(name: str) -> RunConfig:
+    """A named preset, or the settings in a JSON file, such as a study's `best.json`.
+
+    Raises:
+        ConfigError: neither, or settings that this version does not know.
+    """
+    if name in PRESETS:
+        return PRESETS[name]()
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"No preset and no file {name!r}; expected one of {', '.join(PRESETS)}, or a JSON file.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{name} is not JSON: {error}.") from error
+    return from_dict(RunConfig, values)

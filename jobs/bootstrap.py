@@ -13,15 +13,28 @@ import tyro
 
 from eisen_ray.command_line import run_job
 from eisen_ray.config import RunConfig
-from eisen_ray.presets import PRESETS
+from eisen_ray.errors import ConfigError
+from eisen_ray.presets import PRESETS, load_preset
 
 DEFAULT_PRESET = "quickstart"
 PLAN = "--plan"
+FILE = "--config"
 
 
 def parse(arguments: Sequence[str]) -> RunConfig:
-    """The preset named first, `quickstart` if none is, with the fields that the other arguments set."""
+    """The preset named first, `quickstart` if none is, or a file's settings, with the fields that other arguments set.
+
+    Raises:
+        ConfigError: `--config` without a file, or with one that holds no settings.
+    """
     words = list(arguments)
+    if FILE in words:
+        place = words.index(FILE)
+        named = words[place + 1 : place + 2]
+        if not named:
+            raise ConfigError(f"{FILE} got no file; expected a JSON file of settings, such as a study's best.json.")
+        del words[place : place + 2]
+        return tyro.cli(RunConfig, default=load_preset(named[0]), args=words, prog="bootstrap", description=__doc__)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, DEFAULT_PRESET)
     presets = {name: (_first_line(preset.__doc__), preset()) for name, preset in PRESETS.items()}

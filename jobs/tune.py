@@ -18,8 +18,9 @@ import tyro
 from eisen_ray.command_line import run_job
 from eisen_ray.errors import ConfigError
 from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint, newest_run, packaged_checkpoint
-from eisen_ray.spaces import SPACES, Space, varied
+from eisen_ray.spaces import SPACES, Space
 from eisen_ray.tune_config import GroupingStudyConfig, StudyConfig, TrainingStudyConfig
+from eisen_ray.vary import varied
 
 DEFAULT_SPACE = "grouping"
 

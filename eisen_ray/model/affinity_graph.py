@@ -138,7 +138,8 @@ class _Split:
         weights = [receivers.new_empty(shape, dtype=self.dtype) for _ in range(2)]
         for place, logits in _products(receivers, senders):
             for whole, part in zip(weights, split_affinity(logits.exp_(), self.threshold), strict=True):
-                whole[place] = part if allowed is None else part.mul_(allowed)
+                # Filled, not multiplied: a pair outside the window may be infinitely strong beside the row's maximum.
+                whole[place] = part if allowed is None else part.masked_fill_(~allowed, 0.0)
         return weights[0].flatten(1, 2), weights[1].flatten(1, 2)
 
 

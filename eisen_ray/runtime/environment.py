@@ -20,6 +20,8 @@ _DEFAULTS = {
     "RAY_worker_niceness": "0",
     # The future behaviour, without the warning that announces it: CPU workers keep what they see of GPUs.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ray Tune's older output can be silent; the newer one draws a table before every study.
+    "RAY_AIR_NEW_OUTPUT": "0",
     # Ray Data announces a harmless property of every actor pool at level ERROR (ray-project/ray#53727).
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }

@@ -203,5 +203,6 @@ def _short(settings: Mapping[str, Any]) -> str:
 
 
 def _quiet() -> None:
+    # Of a failed trial Tune logs the traceback at once; the report has its error, and Tune's folder the traceback.
     for name in ("ray.tune", "ray.air"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

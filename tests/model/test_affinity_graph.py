@@ -82,3 +82,16 @@ def test_images_stand_for_themselves(graph: AffinityGraph) -> None:
             expected = getattr(together, name)(state)[image]
             assert_close(getattr(own, name)(state[[image]])[0], expected, 1e-5)
         assert_close(alone.affinity()[0], graph.affinity()[image], 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_strong_pair_outside_the_window_does_no_harm(dtype: torch.dtype) -> None:
+    # Beside the window's maximum exp(logit) of the pair outside is infinite.
+    graph = graph_of("tile", 8, 12, 4)
+    strong = AffinityGraph(graph.query * 10, graph.key * 10, graph.neighborhood)
+    logits = strong.query @ strong.key.transpose(1, 2)
+    assert torch.isinf((logits - logits.median(dim=-1, keepdim=True).values).exp()).any()
+    state = torch.rand(BATCH, 96, 5, generator=seeded(3))
+    made, plain = strong.edges(0.5, dtype), pair_edges(strong.affinity(), graph.neighborhood, 0.5)
+    assert_close(made.excite(state), plain.excite(state), 1e-2 if dtype == torch.float32 else 0.2)
+    assert_close(made.inhibit(state), plain.inhibit(state), 1e-2 if dtype == torch.float32 else 0.2)

@@ -1,0 +1,107 @@
+"""Features that are grouped again and again: the same as grouping from scratch, whatever the cache has seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eisen_ray.build import build_eisen, build_grouping
+from eisen_ray.config import GroupingConfig, ModelConfig
+from eisen_ray.model.eisen import Eisen
+from eisen_ray.model.precision import product_dtype
+from eisen_ray.runtime.features import Features, summed_facts
+from eisen_ray.runtime.layout import stable_seed
+from eisen_ray.runtime.study_images import StudyImage
+from tests.runtime.networks import TINY_RUN
+
+MODEL, GROUPING = TINY_RUN.model, TINY_RUN.grouping
+
+
+@pytest.fixture(scope="module")
+def network() -> Eisen:
+    torch.manual_seed(0)
+    model = build_eisen(MODEL, GROUPING)
+    with torch.no_grad():
+        for weights in model.head.parameters():
+            weights.mul_(8)
+    return model.eval()
+
+
+def images(count: int = 2) -> list[StudyImage]:
+    rng = np.random.default_rng(0)
+    truth = np.zeros((32, 48), np.int64)
+    truth[4:20, 6:30], truth[22:, 30:] = 1, 2
+    return [
+        StudyImage("clip", frame, rng.integers(0, 255, (32, 48, 3)).astype(np.uint8), truth, arm_id=1)
+        for frame in range(count)
+    ]
+
+
+def test_an_iteration_on_the_way_is_the_one_of_a_run_that_ends_there(network: Eisen) -> None:
+    long = Features(network, images()).score(MODEL, GROUPING, (2, 5, 8), seed=0)
+    for count in (2, 5, 8):
+        assert long[count] == Features(network, images()).score(MODEL, GROUPING, (count,), seed=0)[count]
+    assert long[2] != long[8]
+
+
+def test_scores_are_those_of_the_network_itself(network: Eisen) -> None:
+    image = images(1)[0]
+    batch = torch.from_numpy(image.image)[None].permute(0, 3, 1, 2)
+
+    def generator(purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(stable_seed("study", purpose, 3, image.name, image.frame))
+
+    grouping = build_grouping(GROUPING)
+    graph, grid = network.graph(batch, generator("pairs"))
+    start, active = grouping.starts(1, grid[0] * grid[1], generator("start"), 1)
+    edges = graph.edges(GROUPING.threshold, product_dtype(GROUPING.precision, torch.device("cpu")))
+    plateau = grouping.kprop.run(edges, start, active)
+    labels = grouping.read(plateau[:, :, 0], *grid, generator("readout"))[0]
+    found = Features(network, [image]).score(MODEL, GROUPING, (GROUPING.num_iterations,), seed=3)
+    assert found[GROUPING.num_iterations][0]["coverage"] == pytest.approx(float((labels > 0).float().mean()))
+    assert found[GROUPING.num_iterations][0]["segments"] == float(labels.max())
+
+
+def test_readouts_share_plateaus_and_other_settings_do_not(network: Eisen) -> None:
+    features = Features(network, images())
+    for overlap in (0.1, 0.3, 0.5):
+        features.score(MODEL, replace(GROUPING, overlap=overlap), (4,), seed=0)
+    assert features.num_propagations == 2  # images
+    features.score(MODEL, replace(GROUPING, threshold=0.3), (4,), seed=0)
+    features.score(MODEL, GROUPING, (4,), seed=1)
+    assert features.num_propagations == 6
+
+
+def test_what_the_cache_has_seen_changes_nothing(network: Eisen) -> None:
+    fresh = Features(network, images()).score(MODEL, GROUPING, (3,), seed=0)
+    small = Features(network, images(), cache_bytes=1)
+    for threshold in (0.2, 0.4, 0.6):
+        small.score(MODEL, replace(GROUPING, threshold=threshold), (3,), seed=0)
+    assert small.score(MODEL, GROUPING, (3,), seed=0) == fresh
+    assert small.num_propagations == 8  # nothing could be kept
+    alone = [Features(network, [image]).score(MODEL, GROUPING, (3,), seed=0)[3][0] for image in images()]
+    assert alone == fresh[3]
+
+
+def test_other_pairs_are_other_affinities(network: Eisen) -> None:
+    local = ModelConfig(backbone="small", scope="local", window=3, num_far=0)
+    features = Features(network, images())
+    assert features.score(local, GROUPING, (6,), seed=0) != features.score(MODEL, GROUPING, (6,), seed=0)
+
+
+def test_two_passes_agree_more_or_less(network: Eisen) -> None:
+    found = Features(network, images()).score(MODEL, GROUPING, (5,), seed=0, passes=2)
+    assert all(0 <= facts["agreement"] <= 1 for facts in found[5])
+
+
+def test_facts_are_averaged_over_the_images_that_have_them() -> None:
+    assert summed_facts([{"a": 1.0, "b": 0.5}, {"a": 0.0}]) == {"a": 0.5, "b": 0.5}
+
+
+def test_images_without_truth_have_no_scores(network: Eisen) -> None:
+    bare = [replace(image, truth=None) for image in images(1)]
+    found = Features(network, bare).score(MODEL, GroupingConfig(plateau_width=8, num_slots=4), (2,), seed=0)
+    assert set(found[2][0]) == {"segments", "coverage"}
