@@ -82,7 +82,7 @@ def test_all_metrics_reach_the_endpoint_from_driver_and_workers() -> None:
                 pass
             meter.covered(0.3)
 
-    ray.data.range(4).map(dict).take_all()
+    ray.data.range(4).map(lambda row: row).take_all()
     actor = Actor.remote()
     ray.get(actor.work.remote(meter))
     # A histogram is two names beside its buckets.
