@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from eisen_ray.ranges import above_zero, at_least, multiple, require, within
+from eisen_ray.reporting import ReportConfig
 from eisen_ray.resources import ResourcesConfig
 
 
@@ -255,6 +256,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
 
     def __post_init__(self) -> None:
         require(self.root != "", "root", self.root, "a folder or URL")

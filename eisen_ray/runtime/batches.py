@@ -35,6 +35,19 @@ class Sample(NamedTuple):
     segments: np.ndarray | None
 
 
+class Counted:
+    """Samples as they come; `count` says how many have been given so far."""
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self.count = 0
+        self._samples = samples
+
+    def __iter__(self) -> Iterator[Sample]:
+        for sample in self._samples:
+            self.count += 1
+            yield sample
+
+
 def samples_of(columns: Iterable[dict[str, np.ndarray]], grid: tuple[int, int]) -> Iterator[Sample]:
     """Single samples from batches of columns, as Ray Data gives them; label maps are unpacked to (h, w) = grid."""
     for batch in columns:

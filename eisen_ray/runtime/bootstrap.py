@@ -18,6 +18,7 @@ from eisen_ray.runtime.placement import describe, make_plan
 from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.rounds import run_rounds
 from eisen_ray.runtime.storage import Store
+from eisen_ray.runtime.tracking import check_tracking
 
 # Part of the path of a submitted job's working folder.
 _JOB_COPY = "working_dir_files"
@@ -39,6 +40,7 @@ def bootstrap(config: RunConfig, plan_only: bool = False) -> None:
         Stopped: after Ctrl-C or SIGTERM, with the exit code that shells expect.
     """
     config = settled(config)
+    check_tracking(config.report)
     connect()
     _stop_on_sigterm()
     try:

@@ -10,15 +10,15 @@ from eisen_ray.runtime.layout import CONFIG
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import differences, to_dict
 
-# Where things lie and who runs where.
-_PLACES = ("root", "targets", "resources")
+# Where things lie, who runs where, and where it is told.
+_PLACES = ("root", "targets", "resources", "report")
 
 
 def claim(store: Store, config: RunConfig, flow_identity: str) -> None:
     """Write the run's settings once; later runs under the same root must have the same.
 
-    What does not shape results may differ: the root's own name, pools and workers, how often to log and to save, and
-    the number of rounds, which may grow.
+    What does not shape results may differ: the root's own name, pools and workers, trackers, how often to log and to
+    save, and the number of rounds, which may grow.
 
     Raises:
         ConfigError: names each setting that differs.

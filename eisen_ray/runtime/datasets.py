@@ -15,6 +15,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from eisen_ray.runtime.actors import FlowActor, TeacherActor
 from eisen_ray.runtime.decoding import DecodeFragment
 from eisen_ray.runtime.layout import RoundWork
+from eisen_ray.runtime.metrics import meter_of
 from eisen_ray.runtime.positions import position_rows
 from eisen_ray.runtime.reading import Used, pair_starts
 from eisen_ray.runtime.samples import ExplodeSamples, LoadStored, ReadPosition, ReadSamples
@@ -135,6 +136,7 @@ def _decoder(work: RoundWork, *, with_frames: bool, with_images: bool) -> Decode
         flow_size=(config.flow.height, config.flow.width) if with_frames else None,
         image_size=(config.data.image_height, config.data.image_width) if with_images else None,
         pair_stride=config.data.pair_stride,
+        meter=meter_of(work),
     )
 
 

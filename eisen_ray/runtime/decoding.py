@@ -25,6 +25,7 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import read_masks
 from eisen_ray.errors import DataError
 from eisen_ray.runtime.layout import RoundWork, digest_of
+from eisen_ray.runtime.metrics import StageMeter
 from eisen_ray.runtime.reading import pair_starts
 
 Row = dict[str, Any]
@@ -36,25 +37,34 @@ class DecodeFragment:
     Args:
         flow_size, image_size: (height, width), px.
         pair_stride: every how many frames of a fragment start a pair.
+        meter: counts what is decoded; None: nothing is counted.
     """
 
     def __init__(
-        self, *, flow_size: tuple[int, int] | None, image_size: tuple[int, int] | None, pair_stride: int = 1
+        self,
+        *,
+        flow_size: tuple[int, int] | None,
+        image_size: tuple[int, int] | None,
+        pair_stride: int = 1,
+        meter: StageMeter | None = None,
     ) -> None:
         self.flow_size = flow_size
         self.image_size = image_size
         self.pair_stride = pair_stride
+        self.meter = meter or StageMeter("", 0)
 
     def __call__(self, row: Row) -> Row:
         """Decode a fragment."""
         fragment = Fragment.from_json(row["fragment"])
-        try:
-            raw = read_frames(fragment.clip, fragment.start, fragment.num_frames, fragment.stride)
-        except (DataError, OSError) as error:
-            none = np.zeros((0, 1, 1, 3), np.uint8)
-            return {**row, "frames": none, "images": none, "error": str(error)}
-        first = raw[: -1 : self.pair_stride]
-        return {**row, "frames": _resized(raw, self.flow_size), "images": _resized(first, self.image_size)}
+        with self.meter.busy("decode") as done:
+            try:
+                raw = read_frames(fragment.clip, fragment.start, fragment.num_frames, fragment.stride)
+            except (DataError, OSError) as error:
+                none = np.zeros((0, 1, 1, 3), np.uint8)
+                return {**row, "frames": none, "images": none, "error": str(error)}
+            first = raw[: -1 : self.pair_stride]
+            done["pairs"] = len(first)
+            return {**row, "frames": _resized(raw, self.flow_size), "images": _resized(first, self.image_size)}
 
 
 class DecodeFrames:

@@ -13,6 +13,7 @@ from eisen_ray.data.frames import Probe, Quarantined, try_probe
 from eisen_ray.data.index import Index, build_index, select_clips
 from eisen_ray.data.layouts import list_clips, list_held_out
 from eisen_ray.errors import StorageError
+from eisen_ray.runtime.layout import training_index_file
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import digest
 
@@ -26,10 +27,7 @@ def training_index(store: Store, data: DataConfig) -> Index:
     Raises:
         DataError: nothing usable at the source, or too many clips that are not.
     """
-    name = digest(
-        "train", data.layout, data.source, data.fragment_frames, data.frame_stride, data.max_clips, data.max_bad_share
-    )
-    return _index(store, data, name, None)
+    return _index(store, data, training_index_file(data), None)
 
 
 def held_out_index(store: Store, data: DataConfig) -> Index | None:
@@ -42,7 +40,7 @@ def held_out_index(store: Store, data: DataConfig) -> Index | None:
     if not clips:
         return None
     name = digest("held out", data.layout, data.source, data.eval_source, data.fragment_frames, data.frame_stride)
-    return _index(store, data, name, clips)
+    return _index(store, data, f"index/{name}.json", clips)
 
 
 def probe_clips(clips: Sequence[Clip], num_cpus: float) -> dict[str, Probe | Quarantined]:
@@ -58,8 +56,7 @@ def _probe_some(clips: Sequence[Clip]) -> list[Probe | Quarantined]:
     return [try_probe(clip) for clip in clips]
 
 
-def _index(store: Store, data: DataConfig, name: str, held_out: list[Clip] | None) -> Index:
-    path = f"index/{name}.json"
+def _index(store: Store, data: DataConfig, path: str, held_out: list[Clip] | None) -> Index:
     if store.exists(path):
         return _read(store, path)
     clips = list_clips(data.layout, data.source) if held_out is None else held_out

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from eisen_ray.config import RunConfig
+from eisen_ray.config import DataConfig, RunConfig
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import digest, to_dict
 
@@ -141,6 +141,14 @@ def stored_fragments(store: Store, folder: str) -> set[str]:
 def stable_seed(*parts: Any) -> int:
     """A seed that depends on the given values only: a fragment gets the same draws in whatever actor it lands."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+def training_index_file(data: DataConfig) -> str:
+    """The list of the training fragments."""
+    name = digest(
+        "train", data.layout, data.source, data.fragment_frames, data.frame_stride, data.max_clips, data.max_bad_share
+    )
+    return f"index/{name}.json"
 
 
 def _video_settings(data: Any) -> list[Any]:

@@ -10,6 +10,7 @@ from ray.data import Dataset
 from eisen_ray.data.index import Fragment
 from eisen_ray.runtime.datasets import flow_pass, teacher_pass
 from eisen_ray.runtime.layout import RoundWork, stored_fragments
+from eisen_ray.runtime.metrics import meter_of
 from eisen_ray.runtime.progress import Pace
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.samples import quarantine
@@ -62,12 +63,18 @@ def _run(
     pace = Pace(total)
     failed = images = 0
     title = f"round {work.round_number}  {name}"
+    meter = meter_of(work)
+    reporter.note("started", stage=name, total=total, now=True)
+    meter.fragments(name, done=0, left=total, quarantined=0)
     for row in dataset.iter_rows():
         if row["error"]:
             quarantine(work, row)
-            reporter.say(f"{title}  left out: {row['error']}")
+            name_of = Fragment.from_json(row["fragment"]).fragment_id
+            text = f"{title}  left out: {row['error']}"
+            reporter.say(text, "left_out", level="warning", stage=name, fragment_id=name_of)
             failed += 1
         images += int(row[counter])
         if pace.advance():
-            reporter.progress(title, pace.done, total, pace.elapsed_s)
+            reporter.progress(title, pace.done, total, pace.elapsed_s, stage=name)
+            meter.fragments(name, done=pace.done - failed, left=total - pace.done, quarantined=failed)
     return PassResult(stored, total - failed, failed, images)

@@ -34,14 +34,15 @@ def pictured_frames(work: RoundWork, fragments: Sequence[Fragment]) -> list[tupl
     return found
 
 
-def write_sheet(work: RoundWork, frames: Sequence[tuple[Fragment, int]], found: Evaluation) -> None:
-    """Draw a round's sheet; the newest one is also at `report/contact_sheet.png`."""
+def write_sheet(work: RoundWork, frames: Sequence[tuple[Fragment, int]], found: Evaluation) -> bytes | None:
+    """Draw a round's sheet, which is returned as a PNG; the newest one is also at `report/contact_sheet.png`."""
     rows = [_row(work, fragment, frame, found) for fragment, frame in frames]
     if not rows:
-        return
+        return None
     picture = png_bytes(contact_sheet(rows, heading=f"{work.config.root}, round {work.round_number}"))
     for path in (sheet_file(work.round_number), CONTACT_SHEET):
         work.store.write(path, picture)
+    return picture
 
 
 def _row(work: RoundWork, fragment: Fragment, frame: int, found: Evaluation) -> SheetRow:

@@ -6,6 +6,7 @@ command begins a run, continues an interrupted one, and does nothing for a finis
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from eisen_ray.runtime.layout import (
     reading_file,
     stored_fragments,
 )
-from eisen_ray.runtime.lines import tell_evaluation, tell_index, tell_pass, train_lines
+from eisen_ray.runtime.lines import points, tell_evaluation, tell_index, tell_pass, train_lines
 from eisen_ray.runtime.passes import make_flow, make_segments
 from eisen_ray.runtime.pictures import pictured_fragments, pictured_frames, write_sheet
 from eisen_ray.runtime.placement import Plan, make_plan
@@ -85,11 +86,12 @@ def run_rounds(config: RunConfig, offered: Capacity) -> list[dict[str, Any]]:
     """
     run = prepare(make_plan(config, offered))
     teacher: Teacher | None = None
-    for number in range(1, config.rounds.num_rounds + 1):
-        done = promoted(run.store, number)
-        if done:
-            run.reporter.say(f"round {number}  done before, {run.store.uri(done.path)}")
-        teacher = done or run_round(run, number, teacher)
+    with run.reporter.ending():
+        for number in range(1, config.rounds.num_rounds + 1):
+            done = promoted(run.store, number)
+            if done:
+                run.reporter.say(f"round {number}  done before, {run.store.uri(done.path)}", round=number)
+            teacher = done or run_round(run, number, teacher)
     return [run.store.read_json(evaluation_file(number)) for number in range(1, config.rounds.num_rounds + 1)]
 
 
@@ -104,11 +106,12 @@ def prepare(plan: Plan) -> Run:
     if estimator.name == "dis":
         # After a fallback no actor shall look for the missing weights again.
         config = replace(config, flow=replace(config.flow, estimator="dis"))
-    index = training_index(store, config.data)
-    held_out = held_out_index(store, config.data) if config.rounds.eval_images else None
-    run = Run(config, estimator.identity, index, held_out, plan, reporter)
-    tell_index(index, held_out, reporter)
-    return run
+    reporter.begin(config)
+    with reporter.ending(on_success=False):
+        index = training_index(store, config.data)
+        held_out = held_out_index(store, config.data) if config.rounds.eval_images else None
+        tell_index(index, held_out, reporter)
+    return Run(config, estimator.identity, index, held_out, plan, reporter)
 
 
 def run_round(run: Run, number: int, teacher: Teacher | None) -> Teacher:
@@ -130,7 +133,10 @@ def run_round(run: Run, number: int, teacher: Teacher | None) -> Teacher:
         with checkpoint.as_directory() as folder:
             candidate = copy_out(work, Path(folder))
         record = judge(run, work, candidate)
-        return promote(work, candidate, record)
+        winner = promote(work, candidate, record)
+        text = f"round {number}  promoted {run.store.uri(winner.path)}"
+        run.reporter.note("promoted", stage="promotion", message=text, now=True)
+        return winner
     finally:
         run.reporter.close_round()
 
@@ -178,7 +184,11 @@ def judge(run: Run, work: RoundWork, candidate: Teacher) -> dict[str, Any]:
     scored += [item for item in pictured if masked_frames(item[0].clip, [item[1]]) and item not in scored]
     gate = gate_frames(run.index.fragments, rounds.gate_images)
     gate += [item for item in pictured if item not in scored and item not in gate]
+    run.reporter.note("started", stage="evaluation", total=len(scored) + len(gate), now=True)
+    began = time.monotonic()
     found = evaluate(replace(work, teacher=candidate), scored, gate, run.plan.on_gpu)
+    elapsed_s = time.monotonic() - began
+    run.reporter.meter.count("evaluation", len(scored) + len(gate), elapsed_s)
     record = {
         "round": work.round_number,
         "step": run.config.train.num_steps,
@@ -186,8 +196,9 @@ def judge(run: Run, work: RoundWork, candidate: Teacher) -> dict[str, Any]:
         "health": found.health,
     }
     run.store.write_json(evaluation_file(work.round_number), record)
-    write_sheet(work, pictured, found)
-    tell_evaluation(record, run.reporter)
+    sheet = write_sheet(work, pictured, found)
+    tell_evaluation(record, run.reporter, elapsed_s)
+    run.reporter.judged(points(record), run.config.train.num_steps, sheet)
     check_health(found.health, rounds, work.round_number)
     return record
 

@@ -15,6 +15,7 @@ from eisen_ray.data.pairs import decode_labels
 from eisen_ray.errors import DataError
 from eisen_ray.runtime.decoding import DecodeFragment, Row, stored_names
 from eisen_ray.runtime.layout import RoundWork, fragment_file, reading_file
+from eisen_ray.runtime.metrics import meter_of
 from eisen_ray.runtime.reading import Used, fragment_at, pair_starts, sample_id
 from eisen_ray.runtime.storage import Store
 
@@ -52,7 +53,8 @@ class LoadStored:
         self.work = work
         self.with_segments = with_segments and work.teacher is not None
         size = (work.config.data.image_height, work.config.data.image_width)
-        self.decode = DecodeFragment(flow_size=None, image_size=size, pair_stride=work.config.data.pair_stride)
+        stride = work.config.data.pair_stride
+        self.decode = DecodeFragment(flow_size=None, image_size=size, pair_stride=stride, meter=meter_of(work))
 
     def __call__(self, row: Row) -> Row:
         """Decode and read."""

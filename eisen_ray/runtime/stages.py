@@ -21,6 +21,7 @@ from eisen_ray.data.pairs import decode_flow, decode_labels, encode_flow, encode
 from eisen_ray.errors import WeightsError
 from eisen_ray.runtime.decoding import Row, first_frames, stored_names
 from eisen_ray.runtime.layout import RoundWork, fragment_file, stable_seed
+from eisen_ray.runtime.metrics import meter_of
 from eisen_ray.runtime.reading import pair_starts
 from eisen_ray.runtime.student import best_device, load_teacher
 from eisen_ray.supervision.confidence import confident_segments
@@ -40,6 +41,7 @@ class FlowStage:
         self.work = work
         self.targets = work.targets
         self.device = best_device()
+        self.meter = meter_of(work)
         self.estimator = build_flow(work.config.flow, self.device)
         if self.estimator.identity != work.flow_identity:
             raise WeightsError(
@@ -68,7 +70,9 @@ class FlowStage:
         names = stored_names(fragment, self.work.flow_folder)
         if self.targets.exists(path):
             return decode_flow(self.targets.read(path), **names, size=self.work.grid).values, 0
-        flow = self._estimate(torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2))
+        with self.meter.busy("flow") as done:
+            flow = self._estimate(torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2))
+            done["pairs"] = len(flow)
         content = encode_flow(flow.numpy(), **names, frames=first_frames(fragment, self.work))
         self.targets.write(path, content)
         # As decoded, not as estimated: storage rounds, and a rerun that loads must see the same numbers.
@@ -81,7 +85,9 @@ class FlowStage:
             return decode_labels(self.targets.read(path), **names).values, 0
         generator = torch.Generator(self.device)
         generator.manual_seed(stable_seed("motion", self.work.config.seed, fragment.fragment_id))
-        labels = self.segment(torch.from_numpy(flow).to(self.device), generator).cpu().numpy().astype(np.uint16)
+        with self.meter.busy("motion") as done:
+            labels = self.segment(torch.from_numpy(flow).to(self.device), generator).cpu().numpy().astype(np.uint16)
+            done["pairs"] = len(labels)
         self.targets.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
         return labels, len(labels)
 
@@ -121,6 +127,7 @@ class TeacherStage:
         self.work = work
         self.targets = work.targets
         self.device = best_device()
+        self.meter = meter_of(work)
         self.teacher = load_teacher(work, work.config.teacher.num_iterations).to(self.device)
 
     def __call__(self, row: Row) -> Row:
@@ -133,7 +140,10 @@ class TeacherStage:
         if self.targets.exists(path):
             segments = decode_labels(self.targets.read(path), **names).values
             return {**row, "segments": pack_labels(segments), "segments_computed": 0}
-        segments = self._segment(row["images"], fragment)
+        with self.meter.busy("teacher") as done:
+            segments = self._segment(row["images"], fragment)
+            done["pairs"] = len(segments)
+        self.meter.covered(float((segments > 0).mean()))
         self.targets.write(path, encode_labels(segments, **names, frames=first_frames(fragment, self.work)))
         return {**row, "segments": pack_labels(segments), "segments_computed": len(segments)}
 

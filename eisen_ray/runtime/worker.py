@@ -6,7 +6,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from torch import nn
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import DataError
 from eisen_ray.learning.step import Batch, StepSettings, train_step
-from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
+from eisen_ray.runtime.batches import Counted, Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
+from eisen_ray.runtime.reading import epoch_of
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
 from eisen_ray.runtime.uploads import upload_checked
@@ -65,10 +66,11 @@ def train_student(settings: dict[str, Any]) -> int:
     model = ray.train.torch.prepare_model(student.model, move_to_device=False)
     loop = StudentLoop(work, student, model, settings["board"], world_size)
     if student.step < work.config.train.num_steps:
-        made = _batches(work, student, settings["datasets"], rank, world_size)
+        samples = Counted(_samples(work, settings["datasets"]))
+        made = _batches(work, student, samples, rank, world_size)
         batches = Prefetched(made, DEPTH if device.type == "cuda" else 0)
         try:
-            loop.run(batches)
+            loop.run(batches, samples)
         finally:
             batches.close()
     return student.step
@@ -85,10 +87,16 @@ class StudentLoop:
         self.rank = ray.train.get_context().get_world_rank()
         self.world_size = world_size
         self._tell({"event": "started", "pid": os.getpid()})
+        self._first = student.step
         self._last = (student.step, time.monotonic(), 0.0)
 
-    def run(self, batches: Prefetched[NamedBatch]) -> None:
-        """Train until the last step; checkpoints on the way and at the end."""
+    def run(self, batches: Prefetched[NamedBatch], samples: Counted) -> None:
+        """Train until the last step; checkpoints on the way and at the end.
+
+        Args:
+            batches: made from `samples`.
+            samples: what this worker has read so far.
+        """
         train, student = self.work.config.train, self.student
         settings = StepSettings(train.loss_levels, train.clip_norm, train.precision, train.augment, self.world_size)
         for names, batch in itertools.islice(batches, train.num_steps - student.step):
@@ -99,7 +107,8 @@ class StudentLoop:
             student.used.append(names)
             at_end = student.step == train.num_steps
             if student.step % train.log_every_steps == 0 or at_end:
-                self._tell_step(metrics, batches.waited_s)
+                used = (student.step - self._first) * (train.batch_size // self.world_size)
+                self._tell_step(metrics, batches.waited_s, samples.count - used, int(names.max()))
             if student.step % train.checkpoint_every_steps == 0 or at_end:
                 self._save(metrics)
 
@@ -111,36 +120,48 @@ class StudentLoop:
             checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report(reported, checkpoint=checkpoint, checkpoint_upload_fn=upload_checked)
 
-    def _tell_step(self, metrics: dict[str, float], waited_s: float) -> None:
+    def _tell_step(self, metrics: dict[str, float], waited_s: float, queued: int, newest: int) -> None:
         step, now = self.student.step, time.monotonic()
         last_step, last_time, waited_before = self._last
         elapsed = max(now - last_time, 1e-9)
+        images = (step - last_step) * self.work.config.train.batch_size
         pace = {
-            "train/images_per_s": (step - last_step) * self.work.config.train.batch_size / elapsed,
+            "train/images_per_s": images / elapsed,
             # Share of the time in which the step waited for data.
             "train/wait_share": (waited_s - waited_before) / elapsed,
+            # Read by this worker, not yet used: the shuffle buffer and batches that are ready.
+            "train/queued_images": float(queued),
         }
         self._last = (step, now, waited_s)
-        self._tell({"event": "step", "metrics": {**metrics, **pace}})
+        busy_s = elapsed - (waited_s - waited_before)
+        epoch = epoch_of(newest, len(reading_list(self.work.store, reading_file(self.work.round_number))))
+        told = {"images": images, "busy_s": busy_s, "epoch": epoch}
+        self._tell({"event": "step", "metrics": {**metrics, **pace}, **told})
 
     def _tell(self, record: dict[str, Any]) -> None:
         if self.rank == 0 and self.board is not None:
             self.board.add.remote({**record, "round": self.work.round_number, "step": self.student.step})
 
 
-def _batches(work: RoundWork, student: Student, names: list[str], rank: int, world_size: int) -> Iterator[NamedBatch]:
+def _batches(
+    work: RoundWork, student: Student, samples: Iterable[Sample], rank: int, world_size: int
+) -> Iterator[NamedBatch]:
     """This worker's part of every batch, on its device, without end."""
     rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
     num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
-    if replays(work):
-        samples = replayed(_read(names, work.grid), num_fragments, reading_seed(work))
-    else:
-        samples = _read_on(names, work.grid)
     mixed = shuffled(samples, work.config.train.shuffle_images, rng, num_fragments)
     for some in batched(mixed, work.config.train.batch_size // world_size):
         used = np.array([sample.sample_id for sample in some], dtype=np.int64)
         yield used, to_batch(some, work.config.teacher, student.generator.device)
     raise DataError("No stored fragment could be read; the reasons are in the folder quarantine under the root.")
+
+
+def _samples(work: RoundWork, names: list[str]) -> Iterator[Sample]:
+    """This worker's samples, without end: read on and on, or read once and kept."""
+    if not replays(work):
+        return _read_on(names, work.grid)
+    num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
+    return replayed(_read(names, work.grid), num_fragments, reading_seed(work))
 
 
 def _read(names: list[str], grid: tuple[int, int]) -> Iterator[Sample]:

@@ -8,7 +8,7 @@ import torch
 
 from eisen_ray.config import TeacherConfig
 from eisen_ray.data.packed import pack_labels
-from eisen_ray.runtime.batches import Sample, batched, replayed, samples_of, shuffled, to_batch
+from eisen_ray.runtime.batches import Counted, Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.reading import fragment_at, sample_id
 
 
@@ -100,6 +100,16 @@ def test_replay_goes_on_as_reading_would() -> None:
 
 def test_replay_of_nothing_ends() -> None:
     assert list(replayed([], 3, seed=0)) == []
+
+
+def test_counting_says_how_many_wait_in_the_buffer() -> None:
+    counted = Counted(map(sample, range(50)))
+    mixed = shuffled(counted, 16, np.random.default_rng(0), 50)
+    assert counted.count == 0
+    for used in range(1, 21):
+        next(mixed)
+        assert 0 <= counted.count - used <= 16
+    assert counted.count - 20 == 15, "the buffer is full but for the one that was given"
 
 
 def test_batches_are_full_or_left_out() -> None:

@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import ConfigError, PromotionError
+from eisen_ray.report.tensorboard import SHEET_TAG
 from eisen_ray.runtime import rounds
 from eisen_ray.runtime.cluster import capacity
+from eisen_ray.runtime.events import read_events
 from eisen_ray.runtime.layout import CONTACT_SHEET
 from eisen_ray.runtime.promotion import promoted
 from eisen_ray.runtime.rounds import run_rounds
+from eisen_ray.runtime.status import run_status
 from eisen_ray.runtime.storage import Store
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -38,6 +42,18 @@ def test_two_rounds_then_the_same_command_and_another(
         with Image.open(store.uri(path)) as sheet:
             assert sheet.width > 500
     assert len(store.files("tensorboard")) == 2
+    shown = EventAccumulator(str(store.local_root / "tensorboard" / "round-2"))
+    shown.Reload()
+    assert {"val/mean_iou", "train/loss"} <= set(shown.Tags()["scalars"])
+    assert shown.Tags()["images"] == [SHEET_TAG]
+    assert "_hparams_/session_start_info" in shown.summary_metadata
+    told = [(event["event"], event.get("stage"), event.get("round")) for event in read_events(store)]
+    for number in (1, 2):
+        assert ("step", "student", number) in told
+        assert told.index(("started", "student", number)) < told.index(("evaluated", "evaluation", number))
+    assert told[0] == ("started", "run", None)
+    assert told[-1] == ("ended", "run", None)
+    assert run_status(config.root)["state"] == "finished"
 
     monkeypatch.setattr(rounds, "run_round", None)
     assert run_rounds(config, capacity()) == records

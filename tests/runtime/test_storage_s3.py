@@ -21,10 +21,12 @@ from eisen_ray.data.scored_frames import find_masked
 from eisen_ray.errors import StorageError
 from eisen_ray.evaluate_config import EvaluateConfig
 from eisen_ray.runtime.checkpoints import find_checkpoint
+from eisen_ray.runtime.events import read_events
 from eisen_ray.runtime.layout import CONTACT_SHEET, RoundWork, Teacher, promotion_file
 from eisen_ray.runtime.promotion import promote, promoted
 from eisen_ray.runtime.scoring import DecodeScored, ScoreMaps, scored_rows
 from eisen_ray.runtime.segmenting import SegmentScored
+from eisen_ray.runtime.status import run_status
 from eisen_ray.runtime.storage import Store
 from tests.runtime.networks import TINY_RUN, store_network
 
@@ -199,3 +201,9 @@ def test_whole_run_on_s3(bucket: str) -> None:
     assert store.exists(promotion_file(2))
     assert store.exists(CONTACT_SHEET)
     assert len(store.files("tensorboard")) == 2
+    found = run_status(root)
+    assert (found["state"], found["steps"]["done"], found["quarantine"]) == ("finished", 6, [])
+    assert found["rounds"][1]["checkpoint"].startswith(f"{root}/rounds/2/checkpoint-")
+    assert {"started", "progress", "step", "evaluated", "promoted", "ended"} <= {
+        event["event"] for event in read_events(store)
+    }
