@@ -20,6 +20,7 @@ from eisen_ray.data.scored_frames import MaskedClip, check_scored
 from eisen_ray.errors import ConfigError, DataError
 from eisen_ray.report.study_pages import require_plots
 from eisen_ray.report.study_trials import FAILED, FINISHED, Study, Trial
+from eisen_ray.resources import ResourcesConfig
 from eisen_ray.runtime.bootstrap import settled_place
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.cluster import Capacity, capacity, connect
@@ -27,6 +28,7 @@ from eisen_ray.runtime.evaluate import look
 from eisen_ray.runtime.feature_host import FeatureHost, ScoredBy
 from eisen_ray.runtime.features import ImageFacts, summed_facts
 from eisen_ray.runtime.layout import RoundWork
+from eisen_ray.runtime.placement import make_plan
 from eisen_ray.runtime.reporter import Reporter, write_line
 from eisen_ray.runtime.storage import Store
 from eisen_ray.runtime.studies import Search, claim_study, finish, record_file, run_search
@@ -90,6 +92,8 @@ def find_frames(
     """
     data = replace(checkpoint.config.data, layout=config.data.layout, source=config.data.source, eval_source="")
     run = replace(checkpoint.config, root=store.root, targets="", data=data)
+    # Sizes of pools follow from this cluster, not from the one on which the checkpoint was trained.
+    run = make_plan(replace(run, resources=ResourcesConfig()), offered).config
     work = RoundWork(config=run, flow_identity="")
     if config.objective in ("agreement", "motion_iou"):
         fragments = held_out_fragments(store, data)
