@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,12 +19,34 @@ from tests.shared import REPOSITORY
 NAMESPACES = ("unshare", "--pid", "--fork", "--kill-child", "--net", "--mount-proc")
 """Nothing inside sees, ends or outlives anything outside: no other Ray cluster on this machine is touched."""
 
-LOOPBACK_UP = """
-import fcntl, os, socket, struct, sys
+INSIDE = """
+import fcntl, os, socket, struct, subprocess, sys
+complete, installed, *program = sys.argv[1:]
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-    fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 0x1 | 0x40))
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 0x1 | 0x40))  # loopback up
+subprocess.run(["mount", "--bind", complete, installed], check=True)
+os.execv(sys.executable, [sys.executable, *program])
 """
+"""Run in the namespaces: a network of loopback alone, and Ray's fake machines with the file that its wheel lacks."""
+
+DEFAULTS = """
+cluster_name: fake
+max_workers: 1
+provider: {type: fake_multinode}
+available_node_types:
+  ray.head.default: {resources: {}, node_config: {}, max_workers: 0}
+head_node_type: ray.head.default
+"""
+
+
+def completed_copy(folder: Path) -> tuple[Path, Path]:
+    """Ray's folder of fake machines with its defaults in it, and the installed one: the wheel leaves them out."""
+    from ray.autoscaler._private.fake_multi_node import node_provider
+
+    installed = Path(node_provider.__file__).parent
+    shutil.copytree(installed, folder / "fake_multi_node")
+    (folder / "fake_multi_node" / "example.yaml").write_text(DEFAULTS)
+    return folder / "fake_multi_node", installed
 
 
 def namespaces_work() -> bool:
@@ -44,7 +67,9 @@ def test_the_declared_machines_come_hold_the_pipeline_and_go(short_folder: str) 
     (folder / "cluster.yaml").write_text(script.render(text, {**script.local_paths(), **FILLED}))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     program = REPOSITORY / "tests" / "cluster" / "fake_cloud.py"
-    command = [*NAMESPACES, sys.executable, "-c", LOOPBACK_UP, str(program), str(folder)]
+    complete, installed = completed_copy(folder)
+    inside = [sys.executable, "-c", INSIDE, str(complete), str(installed)]
+    command = [*NAMESPACES, *inside, str(program), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=380)
     assert done.returncode == 0, done.stdout + done.stderr[-6000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
