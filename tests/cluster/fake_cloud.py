@@ -43,7 +43,7 @@ def autoscaling_config(aws: dict[str, Any]) -> dict[str, Any]:
         "upscaling_speed": aws["upscaling_speed"],
         # The only number that is not the file's: a test cannot wait for ten minutes.
         "idle_timeout_minutes": 0.1,
-        "provider": {"type": "fake_multinode", "launch_multiple": True, "head_node_id": HEAD_ID},
+        "provider": {"type": "fake_multinode", "launch_multiple": True, "head_node_id": HEAD_ID, "disable_node_updaters": True},
         "available_node_types": types,
         "head_node_type": "ray.head.default",
     }
@@ -62,7 +62,7 @@ def start_head(config: dict[str, Any], folder: Path) -> None:
         "RAY_health_check_period_ms": "2000",
     }
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--num-cpus=0", "--num-gpus=0",
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--labels=role=head", "--num-cpus=0", "--num-gpus=0",
         f"--object-store-memory={STORE_BYTES}", f"--autoscaling-config={path}", f"--temp-dir={folder}",
         "--include-dashboard=false", "--disable-usage-stats",
     ]  # fmt: skip
@@ -114,7 +114,7 @@ def place_everything(config: Any) -> dict[str, Any]:
 
     resources = replace(config.resources, train_workers=4, flow_actors=2, max_flow_actors=2)
     config = replace(config, resources=resources)
-    work = RoundWork(config=config, flow_identity="f", round_number=2, teacher=Teacher("t", "0"))
+    work = RoundWork(config=config, flow_identity="f", round_number=2, teacher=Teacher(path="t", sha256="0"))
     workers = scaling(work, on_gpu=True)
     group = placement_group([workers.resources_per_worker] * workers.num_workers, strategy="PACK")
     ray.get(group.ready(), timeout=90)

@@ -33,6 +33,16 @@ DEFAULTS = """
 cluster_name: fake
 max_workers: 1
 provider: {type: fake_multinode}
+auth: {ssh_user: nobody}
+docker: {}
+file_mounts: {}
+cluster_synced_files: []
+initialization_commands: []
+setup_commands: []
+head_setup_commands: []
+worker_setup_commands: []
+head_start_ray_commands: []
+worker_start_ray_commands: []
 available_node_types:
   ray.head.default: {resources: {}, node_config: {}, max_workers: 0}
 head_node_type: ray.head.default
