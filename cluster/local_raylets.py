@@ -1,0 +1,49 @@
+"""What local.sh starts: a head and some raylets in this process' group, until a signal ends them.
+
+Usage: `python cluster/local_raylets.py RAYLETS FIRST_PORT FOLDER`. Prints a line when all are up.
+
+Not `ray start --node-ip-address=127.0.0.1`: Ray 2.60 replaces that address by the machine's outer one and listens on all
+interfaces. Only where it takes the machine for one that cannot be in a cluster does it stay on loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+STORE_BYTES = 200 * 1024**2
+# A decoding machine in small: two tasks of a CPU, or four of half a one.
+CPUS = 2
+
+
+def main(raylets: int, first_port: int, folder: str) -> None:
+    """Start them, wait for SIGTERM or SIGINT, end them."""
+    # Read when Ray is imported.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    os.environ["RAY_TMPDIR"] = folder
+    from ray.cluster_utils import Cluster
+
+    head = {
+        "num_cpus": 0,
+        "num_gpus": 0,
+        "labels": {"role": "head"},
+        "gcs_server_port": first_port,
+        "include_dashboard": True,
+        "dashboard_host": "127.0.0.1",
+        "dashboard_port": first_port + 5,
+        "object_store_memory": STORE_BYTES,
+    }
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(raylets):
+        cluster.add_node(num_cpus=CPUS, num_gpus=0, labels={"role": "decode"}, object_store_memory=STORE_BYTES)
+    cluster.wait_for_nodes()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    print("up", flush=True)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    os.setsid()
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
