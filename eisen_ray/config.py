@@ -242,6 +242,8 @@ class RunConfig:
 
     root: str = "runs/quickstart"
     """Storage root of the run: a folder or s3:// URL. The same root and config continue a run."""
+    targets: str = ""
+    """Where flow, motion and confident segments are stored; runs may share it. Empty: under `root`."""
     seed: int = 0
     """Seed of every random draw."""
     data: DataConfig = field(default_factory=DataConfig)

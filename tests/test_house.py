@@ -18,7 +18,7 @@ DOORS = sorted((REPOSITORY / "jobs").glob("*.py"))
 BENCHMARKS = sorted((REPOSITORY / "benchmarks").glob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 TORCH_ROOMS = ("model", "supervision", "learning")
-NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets"}
+NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets", "eisen_ray.evaluate_config"}
 
 WITHOUT_OWN_TEST = {
     "errors.py": "declarations only",
@@ -30,6 +30,14 @@ WITHOUT_OWN_TEST = {
     "runtime/lines.py": "what it says is read in tests/runtime/test_rounds.py and tests/jobs/test_bootstrap.py",
     "runtime/pictures.py": "the sheet is looked for in tests/runtime/test_rounds.py",
     "runtime/reporter.py": "its events are read in tests/runtime/test_rounds.py",
+    "worlds/shapes/furniture.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/groceries.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/solids.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/toys.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/shapes/vessels.py": "every family is drawn in tests/worlds/shapes/test_families.py",
+    "worlds/looks/organic.py": "every pattern is drawn in tests/worlds/looks/test_textures.py",
+    "worlds/looks/printed.py": "every pattern is drawn in tests/worlds/looks/test_textures.py",
+    "worlds/looks/regular.py": "every pattern is drawn in tests/worlds/looks/test_textures.py",
 }
 """Files whose test lies elsewhere, and why."""
 
@@ -73,8 +81,8 @@ def test_ray_is_imported_in_runtime_only() -> None:
     assert complaints(outside, lambda source: house.forbidden_imports(source, {"ray"})) == []
 
 
-def test_torch_rooms_data_and_report_know_no_config() -> None:
-    inside = [path for path in SOURCES if room(path) in (*TORCH_ROOMS, "data", "report")]
+def test_torch_rooms_data_measures_worlds_and_report_know_no_config() -> None:
+    inside = [path for path in SOURCES if room(path) in (*TORCH_ROOMS, "data", "measures", "worlds", "report")]
     assert complaints(inside, lambda source: house.forbidden_imports(source, NO_CONFIG)) == []
 
 
@@ -82,8 +90,8 @@ def test_nothing_imports_the_doors_or_the_tests() -> None:
     assert complaints(SOURCES, lambda source: house.forbidden_imports(source, {"jobs", "tests", "benchmarks"})) == []
 
 
-def test_data_knows_no_torch() -> None:
-    inside = [path for path in SOURCES if room(path) == "data"]
+def test_data_measures_and_worlds_know_no_torch() -> None:
+    inside = [path for path in SOURCES if room(path) in ("data", "measures", "worlds")]
     assert complaints(inside, lambda source: house.forbidden_imports(source, {"torch", "torchvision"})) == []
 
 

@@ -36,6 +36,15 @@ def held_out(source: str) -> list[Clip]:
     return [clip for clip in clips if clip.masks or clip.meta.get("problem")]
 
 
+def every_clip(source: str) -> list[Clip]:
+    """Every sequence that is there, whatever the lists say.
+
+    Raises:
+        DataError: `source` does not exist or has no `JPEGImages`.
+    """
+    return _sequences(source, "")
+
+
 def _sequences(source: str, split: str) -> list[Clip]:
     listing = list_folder(source)
     frames = _pictures(listing, "JPEGImages")
@@ -46,7 +55,7 @@ def _sequences(source: str, split: str) -> list[Clip]:
         )
     size = next((name for name in SIZES if any(key[0] == name for key in frames)), sorted(frames)[0][0])
     masks = _pictures(listing, "Annotations")
-    chosen = _listed(listing, split)
+    chosen = _listed(listing, split) if split else None
     here = {sequence for found, sequence in frames if found == size}
     clips = []
     for sequence in sorted(here if chosen is None else chosen):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from eisen_ray.data.clips import Clip, problem_clip
-from eisen_ray.data.files import IMAGE_SUFFIXES, StoredFile, list_folder
+from eisen_ray.data.files import IMAGE_SUFFIXES, Listing, StoredFile, list_folder
 from eisen_ray.errors import DataError
 
 MASKS_SUFFIX = "_masks"
@@ -24,24 +24,34 @@ def list_clips(source: str) -> list[Clip]:
     """
     listing = list_folder(source)
     pictures = [file for file in listing.files if file.suffix in IMAGE_SUFFIXES]
-    frames = group_by_folder(file for file in pictures if not _is_mask_folder(file.folder))
+    frames = group_by_folder(file for file in pictures if not is_mask_folder(file.folder))
     if not frames:
         raise DataError(
             f"{source}: no frame among {len(listing.files)} files; expected {', '.join(sorted(IMAGE_SUFFIXES))}. "
             "Check data.source and data.layout."
         )
-    masks = group_by_folder(file for file in pictures if _is_mask_folder(file.folder))
-    archives = {file.path: file.uri for file in listing.files if file.path.endswith(f"{MASKS_SUFFIX}.npz")}
-    clips = []
-    for folder, files in frames.items():
-        archive = archives.get(f"{folder}{MASKS_SUFFIX}.npz")
-        if archive is not None:
-            clips.append(Clip(folder, "frames", uris_of(files), (archive,), meta={"bytes": bytes_of(files)}))
-        else:
-            found = masks.get(f"{folder}{MASKS_SUFFIX}") or masks.get(f"masks/{folder}") or []
-            clips.append(frames_clip(folder or PurePosixPath(source).name, files, found))
-    barren = [folder for folder in listing.barren_folders(pictures) if not _is_mask_folder(folder)]
+    masks = FolderMasks(listing)
+    clips = [masks.clip(folder, files) for folder, files in frames.items()]
+    barren = [folder for folder in listing.barren_folders(pictures) if not is_mask_folder(folder)]
     return clips + [problem_clip(folder, "frames", f"no picture in this folder of {source}") for folder in barren]
+
+
+class FolderMasks:
+    """The masks that a listing holds for folders of frames, found by the names that `list_clips` describes."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._source = listing.source
+        inside = [file for file in listing.files if file.suffix in IMAGE_SUFFIXES and is_mask_folder(file.folder)]
+        self._pictures = group_by_folder(inside)
+        self._archives = {file.path: file.uri for file in listing.files if file.path.endswith(f"{MASKS_SUFFIX}.npz")}
+
+    def clip(self, folder: str, files: Sequence[StoredFile]) -> Clip:
+        """The clip of a folder's frames, with its masks."""
+        archive = self._archives.get(f"{folder}{MASKS_SUFFIX}.npz")
+        if archive is not None:
+            return Clip(folder, "frames", uris_of(files), (archive,), meta={"bytes": bytes_of(files)})
+        found = self._pictures.get(f"{folder}{MASKS_SUFFIX}") or self._pictures.get(f"masks/{folder}") or []
+        return frames_clip(folder or PurePosixPath(self._source).name, files, found)
 
 
 def held_out(source: str) -> list[Clip]:
@@ -85,6 +95,7 @@ def bytes_of(files: Sequence[StoredFile]) -> int:
     return sum(file.num_bytes for file in files)
 
 
-def _is_mask_folder(folder: str) -> bool:
+def is_mask_folder(folder: str) -> bool:
+    """Whether a folder below the source holds masks by its name."""
     parts = PurePosixPath(folder).parts
     return bool(parts) and (parts[0] == "masks" or any(part.endswith(MASKS_SUFFIX) for part in parts))

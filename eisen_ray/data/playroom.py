@@ -44,6 +44,15 @@ def held_out(source: str) -> list[Clip]:
     return [clip for clip in _trials(source) if clip.split == "val"]
 
 
+def every_clip(source: str) -> list[Clip]:
+    """Every trial, also those that the authors used neither for training nor for validation.
+
+    Raises:
+        DataError: `source` does not exist, holds no trial, or its meta.json cannot be read.
+    """
+    return _trials(source)
+
+
 def _trials(source: str) -> list[Clip]:
     listing = list_folder(source)
     trials: dict[str, dict[str, dict[str, StoredFile]]] = {}

@@ -61,17 +61,21 @@ def settled(config: RunConfig) -> RunConfig:
     """
     here = Path.cwd()
     base = Path.home() if _JOB_COPY in here.parts else here
-
-    def absolute(place: str, base: Path) -> str:
-        return place if place == "" or "://" in place else str((base / Path(place).expanduser()).resolve())
-
     data = replace(
-        config.data, source=absolute(config.data.source, here), eval_source=absolute(config.data.eval_source, here)
+        config.data, source=settled_place(config.data.source), eval_source=settled_place(config.data.eval_source)
     )
     flow = config.flow
     if (here / flow.weights).is_file():
-        flow = replace(flow, weights=absolute(flow.weights, here))
-    return replace(config, root=absolute(config.root, base), data=data, flow=flow)
+        flow = replace(flow, weights=settled_place(flow.weights))
+    root, targets = settled_place(config.root, base), settled_place(config.targets, base)
+    return replace(config, root=root, targets=targets, data=data, flow=flow)
+
+
+def settled_place(place: str, base: Path | None = None) -> str:
+    """A local path as an absolute one, from `base` or the working folder on; a URL, and nothing, as they are."""
+    if place == "" or "://" in place:
+        return place
+    return str(((base or Path.cwd()) / Path(place).expanduser()).resolve())
 
 
 def _stop_on_sigterm() -> None:

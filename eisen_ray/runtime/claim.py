@@ -10,6 +10,9 @@ from eisen_ray.runtime.layout import CONFIG
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import differences, to_dict
 
+# Where things lie and who runs where.
+_PLACES = ("root", "targets", "resources")
+
 
 def claim(store: Store, config: RunConfig, flow_identity: str) -> None:
     """Write the run's settings once; later runs under the same root must have the same.
@@ -36,7 +39,7 @@ def claim(store: Store, config: RunConfig, flow_identity: str) -> None:
 
 def _shaping(claimed: dict[str, Any]) -> dict[str, Any]:
     """The settings that shape results, of a claimed root."""
-    config = {key: value for key, value in claimed["config"].items() if key not in ("root", "resources")}
+    config = {key: value for key, value in claimed["config"].items() if key not in _PLACES}
     config["train"] = {
         key: value for key, value in config["train"].items() if key not in ("log_every_steps", "checkpoint_every_steps")
     }

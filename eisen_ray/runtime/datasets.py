@@ -14,6 +14,7 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from eisen_ray.runtime.decoding import DecodeFragment
 from eisen_ray.runtime.layout import RoundWork
+from eisen_ray.runtime.positions import position_rows
 from eisen_ray.runtime.reading import pair_starts
 from eisen_ray.runtime.samples import ExplodeSamples, LoadStored, ReadPosition, ReadSamples
 from eisen_ray.runtime.stages import FlowStage, TeacherStage
@@ -107,7 +108,7 @@ def streamed_samples(
     """
     cpus = work.config.resources.decode_cpus
     num_bytes = _image_bytes(work) + with_flow * _frame_bytes(work)
-    rows = _positions(positions, num_bytes).map(ReadPosition(work, positions), num_cpus=cpus)
+    rows = _positions(work, positions, num_bytes).map(ReadPosition(work), num_cpus=cpus)
     if with_flow:
         rows = rows.map(_decoder(work, with_frames=True, with_images=True), num_cpus=cpus)
         rows = rows.map(FlowStage, **_placed(work, flow_pool(work, on_gpu)))
@@ -121,8 +122,8 @@ def streamed_samples(
 
 def stored_samples(work: RoundWork, positions: np.ndarray, used: np.ndarray) -> Dataset:
     """Samples of all further epochs as one dataset: decode and read, nothing is computed, no actor is held."""
-    read = ReadSamples(work, positions, used)
-    return _positions(positions, _image_bytes(work)).flat_map(read, num_cpus=work.config.resources.decode_cpus)
+    rows = _positions(work, positions, _image_bytes(work))
+    return rows.flat_map(ReadSamples(work, used), num_cpus=work.config.resources.decode_cpus)
 
 
 def _placed(work: RoundWork, pool: Pool) -> dict[str, Any]:
@@ -154,8 +155,9 @@ def _fragment_rows(fragments: Sequence[str], num_bytes: int) -> Dataset:
     return ray.data.from_items(rows, override_num_blocks=_num_blocks(len(rows), num_bytes))
 
 
-def _positions(positions: np.ndarray, num_bytes: int) -> Dataset:
-    return ray.data.range(len(positions), override_num_blocks=_num_blocks(len(positions), num_bytes))
+def _positions(work: RoundWork, positions: np.ndarray, num_bytes: int) -> Dataset:
+    num_blocks = _num_blocks(len(positions), num_bytes)
+    return position_rows(positions, num_blocks, work.config.resources.decode_cpus)
 
 
 def _num_blocks(num_rows: int, bytes_per_row: int) -> int:

@@ -14,10 +14,12 @@ import torch
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import masked_frames
-from eisen_ray.learning.metrics import ImageIou, MeanIou, image_iou, segment_agreement
+from eisen_ray.measures.agreement import segment_agreement
+from eisen_ray.measures.mean_iou import ImageIou, MeanIou, image_iou
 from eisen_ray.runtime.datasets import teacher_pool
 from eisen_ray.runtime.decoding import DecodeFrames, Row
 from eisen_ray.runtime.layout import RoundWork, stable_seed
+from eisen_ray.runtime.reading import spread
 from eisen_ray.runtime.stages import chunks, limit_threads
 from eisen_ray.runtime.student import best_device, load_teacher
 
@@ -37,11 +39,6 @@ class Evaluation:
     health: dict[str, float]
     predictions: dict[tuple[str, int], np.ndarray]
     ious: dict[tuple[str, int], float]
-
-
-def spread(count: int, wanted: int) -> list[int]:
-    """Numbers below `count`, evenly spread: at most `wanted` of them, the same ones every time."""
-    return list(range(count)) if count <= wanted else [place * count // wanted for place in range(wanted)]
 
 
 def scored_frames(fragments: Sequence[Fragment], wanted: int) -> list[tuple[Fragment, int]]:

@@ -48,6 +48,11 @@ class RoundWork:
         return Store(self.config.root)
 
     @property
+    def targets(self) -> Store:
+        """Where flow, motion and segments lie, named by digests: the root, or a place that runs share."""
+        return Store(self.config.targets or self.config.root)
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Nodes of the student's affinity grid, (height, width)."""
         return self.config.data.image_height // 4, self.config.data.image_width // 4

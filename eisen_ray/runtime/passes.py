@@ -50,7 +50,7 @@ def make_segments(work: RoundWork, fragments: Sequence[Fragment], on_gpu: bool, 
 
 
 def _missing(work: RoundWork, folder: str, fragments: Sequence[Fragment]) -> tuple[list[Fragment], int]:
-    stored = stored_fragments(work.store, folder)
+    stored = stored_fragments(work.targets, folder)
     unique = list({fragment.fragment_id: fragment for fragment in fragments}.values())
     missing = [fragment for fragment in unique if fragment.fragment_id not in stored]
     return missing, len(unique) - len(missing)

@@ -11,8 +11,9 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import read_masks
 from eisen_ray.data.pairs import Stored, decode_labels
 from eisen_ray.report.sheet import SheetRow, contact_sheet, example_row, png_bytes
-from eisen_ray.runtime.evaluation import Evaluation, spread
+from eisen_ray.runtime.evaluation import Evaluation
 from eisen_ray.runtime.layout import CONTACT_SHEET, RoundWork, fragment_file, sheet_file
+from eisen_ray.runtime.reading import spread
 
 # Rows of a sheet: as many as fit on a screen.
 NUM_PICTURES = 6
@@ -68,4 +69,4 @@ def _labels(work: RoundWork, folder: str, fragment: Fragment, frame: int) -> np.
 
 def _stored(work: RoundWork, folder: str, fragment: Fragment) -> Stored | None:
     path = fragment_file(folder, fragment.fragment_id)
-    return decode_labels(work.store.read(path)) if work.store.exists(path) else None
+    return decode_labels(work.targets.read(path)) if work.targets.exists(path) else None

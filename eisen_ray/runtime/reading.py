@@ -15,6 +15,11 @@ import numpy as np
 from eisen_ray.data.index import MAX_FRAGMENT_FRAMES
 
 
+def spread(count: int, wanted: int) -> list[int]:
+    """Numbers below `count`, evenly spread: at most `wanted` of them, the same ones every time."""
+    return list(range(count)) if count <= wanted else [place * count // wanted for place in range(wanted)]
+
+
 def pair_starts(num_frames: int, pair_stride: int) -> range:
     """The frames of a fragment that are first in a pair."""
     return range(0, num_frames - 1, pair_stride)

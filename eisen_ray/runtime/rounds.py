@@ -122,6 +122,9 @@ def run_round(run: Run, number: int, teacher: Teacher | None) -> Teacher:
             on_gpu=run.offered.has_gpus,
             tell=train_lines(run.config.train.num_steps, run.reporter),
         )
+        if streams:
+            # Not before the training: the first step should not wait for them.
+            make_labels(run, work, run.pictured)
         with checkpoint.as_directory() as folder:
             candidate = copy_out(work, Path(folder))
         record = judge(run, work, candidate)
@@ -140,19 +143,23 @@ def pin_reading(run: Run, work: RoundWork, streams: bool) -> None:
     path = reading_file(number)
     if run.store.exists(path):
         return
-    before = run.pictured if streams else fragments + run.pictured
-    on_gpu = run.offered.has_gpus
-    tell_pass(number, "flow", make_flow(work, before, on_gpu, run.reporter), run.reporter)
-    if work.teacher:
-        tell_pass(number, "teacher", make_segments(work, before, on_gpu, run.reporter), run.reporter)
     if not streams:
-        stored = stored_fragments(run.store, work.motion_folder)
+        make_labels(run, work, fragments + run.pictured)
+        stored = stored_fragments(work.targets, work.motion_folder)
         if work.teacher:
-            stored &= stored_fragments(run.store, work.segments_folder)
+            stored &= stored_fragments(work.targets, work.segments_folder)
         usable = [fragment for fragment in fragments if fragment.fragment_id in stored]
         _check_share(run, len(fragments) - len(usable))
         fragments = usable
     run.store.create_json_once(path, {"fragments": [fragment.to_json() for fragment in fragments]})
+
+
+def make_labels(run: Run, work: RoundWork, fragments: list[Fragment]) -> None:
+    """Motion and, where there is a teacher, confident segments of fragments that lack them; told as lines."""
+    on_gpu, number = run.offered.has_gpus, work.round_number
+    tell_pass(number, "flow", make_flow(work, fragments, on_gpu, run.reporter), run.reporter)
+    if work.teacher:
+        tell_pass(number, "teacher", make_segments(work, fragments, on_gpu, run.reporter), run.reporter)
 
 
 def judge(run: Run, work: RoundWork, candidate: Teacher) -> dict[str, Any]:

@@ -23,19 +23,18 @@ REPLAY_BYTES = 512 * 1024**2
 
 
 class ReadPosition:
-    """1:1. From `id`, a number in the list of positions, to `position` and `fragment`.
+    """1:1. Adds to a row's `position` the `fragment` there.
 
     The list of fragments is read from storage once per process: rows stay small, however long the reading.
     """
 
-    def __init__(self, work: RoundWork, positions: np.ndarray) -> None:
+    def __init__(self, work: RoundWork) -> None:
         self.work = work
-        self.positions = positions
 
     def __call__(self, row: Row) -> Row:
         """Look the fragment up."""
         fragments = reading_list(self.work.store, reading_file(self.work.round_number))
-        position = int(self.positions[int(row["id"])])
+        position = int(row["position"])
         fragment = fragments[fragment_at(position, len(fragments), reading_seed(self.work))]
         return {"position": position, "fragment": fragment, "error": ""}
 
@@ -69,7 +68,7 @@ class LoadStored:
         return row
 
     def _labels(self, folder: str, fragment: Fragment) -> list[bytes]:
-        content = self.work.store.read(fragment_file(folder, fragment.fragment_id))
+        content = self.work.targets.read(fragment_file(folder, fragment.fragment_id))
         return pack_labels(decode_labels(content, **stored_names(fragment, folder), size=self.work.grid).values)
 
 
@@ -106,8 +105,8 @@ class ExplodeSamples:
 class ReadSamples:
     """1:m, in a task: `ReadPosition`, `LoadStored` and `ExplodeSamples` in one, for epochs that only read."""
 
-    def __init__(self, work: RoundWork, positions: np.ndarray, used: np.ndarray) -> None:
-        self._position = ReadPosition(work, positions)
+    def __init__(self, work: RoundWork, used: np.ndarray) -> None:
+        self._position = ReadPosition(work)
         self._load = LoadStored(work)
         self._explode = ExplodeSamples(work, used)
 

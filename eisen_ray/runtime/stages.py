@@ -38,7 +38,7 @@ class FlowStage:
     def __init__(self, work: RoundWork, num_threads: int = 0) -> None:
         limit_threads(num_threads)
         self.work = work
-        self.store = work.store
+        self.targets = work.targets
         self.device = best_device()
         self.estimator = build_flow(work.config.flow, self.device)
         if self.estimator.identity != work.flow_identity:
@@ -66,23 +66,23 @@ class FlowStage:
     def _flow(self, fragment: Fragment, frames: np.ndarray) -> tuple[np.ndarray, int]:
         path = fragment_file(self.work.flow_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.flow_folder)
-        if self.store.exists(path):
-            return decode_flow(self.store.read(path), **names, size=self.work.grid).values, 0
+        if self.targets.exists(path):
+            return decode_flow(self.targets.read(path), **names, size=self.work.grid).values, 0
         flow = self._estimate(torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2))
         content = encode_flow(flow.numpy(), **names, frames=first_frames(fragment, self.work))
-        self.store.write(path, content)
+        self.targets.write(path, content)
         # As decoded, not as estimated: storage rounds, and a rerun that loads must see the same numbers.
         return decode_flow(content).values, len(flow)
 
     def _motion(self, fragment: Fragment, flow: np.ndarray) -> tuple[np.ndarray, int]:
         path = fragment_file(self.work.motion_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.motion_folder)
-        if self.store.exists(path):
-            return decode_labels(self.store.read(path), **names).values, 0
+        if self.targets.exists(path):
+            return decode_labels(self.targets.read(path), **names).values, 0
         generator = torch.Generator(self.device)
         generator.manual_seed(stable_seed("motion", self.work.config.seed, fragment.fragment_id))
         labels = self.segment(torch.from_numpy(flow).to(self.device), generator).cpu().numpy().astype(np.uint16)
-        self.store.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
+        self.targets.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
         return labels, len(labels)
 
     @torch.no_grad()
@@ -119,7 +119,7 @@ class TeacherStage:
     def __init__(self, work: RoundWork, num_threads: int = 0) -> None:
         limit_threads(num_threads)
         self.work = work
-        self.store = work.store
+        self.targets = work.targets
         self.device = best_device()
         self.teacher = load_teacher(work, work.config.teacher.num_iterations).to(self.device)
 
@@ -130,11 +130,11 @@ class TeacherStage:
         fragment = Fragment.from_json(row["fragment"])
         path = fragment_file(self.work.segments_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.segments_folder)
-        if self.store.exists(path):
-            segments = decode_labels(self.store.read(path), **names).values
+        if self.targets.exists(path):
+            segments = decode_labels(self.targets.read(path), **names).values
             return {**row, "segments": pack_labels(segments), "segments_computed": 0}
         segments = self._segment(row["images"], fragment)
-        self.store.write(path, encode_labels(segments, **names, frames=first_frames(fragment, self.work)))
+        self.targets.write(path, encode_labels(segments, **names, frames=first_frames(fragment, self.work)))
         return {**row, "segments": pack_labels(segments), "segments_computed": len(segments)}
 
     def _segment(self, images: np.ndarray, fragment: Fragment) -> np.ndarray:

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -147,6 +148,22 @@ class Store:
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):
             self.write(f"{path}/{file.relative_to(folder).as_posix()}", file.read_bytes())
 
+    def write_folder(self, path: str, files: Mapping[str, bytes]) -> None:
+        """Write a folder of new files; one that is there already is kept as it is.
+
+        Locally the folder appears whole: it is filled under a hidden name and moved. In an object store its files
+        appear one by one, in the order given, so the last one says that all are there.
+        """
+        local = self.local_root
+        try:
+            if local:
+                self._move_in(local / path, files)
+                return
+            for name, content in files.items():
+                self.write(f"{path}/{name}", content)
+        except OSError as error:
+            raise StorageError(f"{self.uri(path)} cannot be written: {error}.") from error
+
     def download(self, path: str, folder: Path) -> Path:
         """Copy a folder of the store into a local folder, which is returned.
 
@@ -188,6 +205,24 @@ class Store:
             # Without this a power cut can leave the new name with no content behind it.
             os.fsync(file.fileno())
         return str(temporary)
+
+    @staticmethod
+    def _move_in(target: Path, files: Mapping[str, bytes]) -> None:
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+        try:
+            for name, content in files.items():
+                place = temporary / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     @staticmethod
     def _link(temporary: str, target: str) -> bool:

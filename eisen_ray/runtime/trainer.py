@@ -198,6 +198,6 @@ def _used(work: RoundWork) -> np.ndarray:
 
 
 def _all_stored(work: RoundWork, folder: str) -> bool:
-    stored = stored_fragments(work.store, folder)
+    stored = stored_fragments(work.targets, folder)
     fragments = reading_list(work.store, reading_file(work.round_number))
     return all(Fragment.from_json(fragment).fragment_id in stored for fragment in fragments)

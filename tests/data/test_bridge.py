@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from eisen_ray.data import bridge
 from eisen_ray.data.frames import probe_clip, read_frames
+from eisen_ray.data.masks import read_masks
 from eisen_ray.errors import DataError
 from tests.shared import SHARED, needs_shared
 from tests.video_files import frame_files, moving_frames, write
@@ -71,3 +73,19 @@ def test_real_trajectories() -> None:
     assert (probe.num_frames, probe.height, probe.width) == (30, 240, 320)
     assert clip.uris[2].endswith("/im_2.jpg")
     assert read_frames(clip, 28, 2).shape == (2, 240, 320, 3)
+
+
+def test_simulated_trajectories_bring_masks(tmp_path) -> None:
+    place = f"{TASK}/traj_group0/traj0"
+    ids = np.arange(12 * 24 * 32, dtype=np.uint8).reshape(12, 24, 32) % 3
+    source = write(
+        tmp_path,
+        frame_files(f"{place}/images0", FRAMES, "im_{}.png")
+        | frame_files(f"{place}/images0_masks", ids, "im_{}.png")
+        | frame_files(f"{TASK}/traj_group0/traj1/images0", FRAMES, "im_{}.png"),
+    )
+    clip, without = bridge.list_clips(source)
+    assert clip.meta["arm_id"] == bridge.ARM_ID == 1
+    np.testing.assert_array_equal(read_masks(clip, range(12)), ids)
+    assert without.masks == ()
+    assert "arm_id" not in without.meta

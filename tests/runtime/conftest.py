@@ -12,8 +12,10 @@ from eisen_ray.data.frames import probe_clip
 from eisen_ray.data.index import Index, build_index, select_clips
 from eisen_ray.data.layouts import list_clips, list_held_out
 from eisen_ray.presets import tiny
+from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
 from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.supervision.flow import DisFlow
+from tests.runtime.networks import store_network
 
 NUM_CLIPS = 2
 
@@ -44,3 +46,10 @@ def held_out() -> Index:
     """Two evaluation clips with masks."""
     clips = list_held_out("sample", "")[:2]
     return build_index(clips, {clip.clip_id: probe_clip(clip) for clip in clips}, fragment_frames=8)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> StoredCheckpoint:
+    """A tiny network with random weights, as a checkpoint in a folder."""
+    store_network(str(tmp_path / "weights"))
+    return find_checkpoint(str(tmp_path / "weights/net"))

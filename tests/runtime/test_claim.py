@@ -37,6 +37,13 @@ def test_another_flow_estimator_is_refused(config: RunConfig) -> None:
         claim(store, config, "raft-small 1234")
 
 
+def test_targets_may_lie_elsewhere(config: RunConfig) -> None:
+    store = Store(config.root)
+    claim(store, config, "dis")
+    claim(store, replace(config, targets="s3://shared/targets"), "dis")
+    assert store.read_json("config.json")["config"]["targets"] == "s3://shared/targets"
+
+
 @pytest.mark.parametrize(
     ("room", "fields"),
     [

@@ -13,7 +13,7 @@ from eisen_ray.build import build_eisen
 from eisen_ray.data.index import Index
 from eisen_ray.learning.checkpoint import save_checkpoint
 from eisen_ray.runtime.decoding import DecodeFrames
-from eisen_ray.runtime.evaluation import ScoreStage, gate_frames, scored_frames, spread, summed
+from eisen_ray.runtime.evaluation import ScoreStage, gate_frames, scored_frames, summed
 from eisen_ray.runtime.layout import RoundWork, Teacher
 
 
@@ -23,13 +23,6 @@ def candidate(work: RoundWork, tmp_path: Path) -> RoundWork:
     sha256 = save_checkpoint(tmp_path / "c", build_eisen(work.config.model, work.config.grouping), {"step": 0})
     work.store.upload(tmp_path / "c", "candidate")
     return replace(work, teacher=Teacher(path="candidate", sha256=sha256))
-
-
-def test_spread_is_even_and_complete() -> None:
-    assert spread(3, 5) == [0, 1, 2]
-    assert spread(10, 5) == [0, 2, 4, 6, 8]
-    assert spread(0, 5) == []
-    assert spread(5, 0) == []
 
 
 def test_frames_are_spread_over_all_clips(held_out: Index) -> None:

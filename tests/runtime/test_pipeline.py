@@ -56,6 +56,22 @@ def test_flow_is_computed_once_ever_and_segments_once_a_round(pinned: RoundWork,
     assert [(row["flow_computed"], row["motion_computed"]) for row in rows] == [(0, 0), (0, 0)]
 
 
+def test_runs_that_share_their_targets_compute_flow_once(work: RoundWork, index: Index, tmp_path: Path) -> None:
+    shared = str(tmp_path / "shared")
+    first, second = (
+        replace(work, config=replace(work.config, root=str(tmp_path / name), targets=shared)) for name in ("a", "b")
+    )
+    assert make_flow(first, index.fragments, False, Reporter(first.store)) == (0, 2, 0, 8)
+    assert make_flow(second, index.fragments, False, Reporter(second.store)) == (2, 0, 0, 0)
+    assert not first.store.files(first.motion_folder)
+    assert len(first.targets.files(first.motion_folder)) == 2
+    # Both read them from there.
+    second.store.write_json(reading_file(1), {"fragments": [fragment.to_json() for fragment in index.fragments]})
+    rows = stored_samples(second, np.array([0, 1]), NONE_USED).take_all()
+    reading_list.cache_clear()
+    assert sorted(int(row["sample_id"]) for row in rows) == ALL_IDS
+
+
 def test_bad_fragment_is_set_aside_and_the_rest_goes_on(work: RoundWork, index: Index) -> None:
     fragments = [damaged(index.fragments[0]), *index.fragments]
     made = make_flow(work, fragments, False, Reporter(work.store))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eisen_ray.runtime.reading import fragment_at, num_positions, pair_starts, sample_id, unused_positions
+from eisen_ray.runtime.reading import fragment_at, num_positions, pair_starts, sample_id, spread, unused_positions
 
 SIZES = [3, 2, 4, 1]
 
@@ -64,3 +64,10 @@ def test_used_and_unused_make_up_the_whole_reading() -> None:
     used = np.sort(rng.choice(everything, 17, replace=False))
     left = [name for name in ids_of(unused_positions(0, 12, SIZES, 0, used)) if name not in set(used.tolist())]
     assert sorted([*used.tolist(), *left]) == sorted(everything)
+
+
+def test_spread_is_even_and_complete() -> None:
+    assert spread(3, 5) == [0, 1, 2]
+    assert spread(10, 5) == [0, 2, 4, 6, 8]
+    assert spread(0, 5) == []
+    assert spread(5, 0) == []

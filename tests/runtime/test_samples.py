@@ -46,9 +46,9 @@ def stored(work: RoundWork, index: Index) -> Iterator[RoundWork]:
 
 
 def test_positions_name_fragments_in_the_rounds_order(stored: RoundWork, index: Index) -> None:
-    read = ReadPosition(stored, np.array([5, 2]))
-    for number, position in enumerate((5, 2)):
-        row = read({"id": number})
+    read = ReadPosition(stored)
+    for position in (5, 2):
+        row = read({"position": position})
         expected = index.fragments[fragment_at(position, 2, reading_seed(stored))]
         assert row["position"] == position
         assert Fragment.from_json(row["fragment"]) == expected
@@ -82,7 +82,7 @@ def test_missing_and_damaged_labels_are_reasons_not_crashes(stored: RoundWork, i
 
 
 def test_samples_carry_their_names_and_maps(stored: RoundWork, index: Index) -> None:
-    samples = list(ReadSamples(stored, np.array([3]), NONE_USED)({"id": 0}))
+    samples = list(ReadSamples(stored, NONE_USED)({"position": 3}))
     assert [int(one["sample_id"]) for one in samples] == [sample_id(3, frame) for frame in (0, 2, 4, 6)]
     assert set(samples[0]) == {"sample_id", "image", "motion", "segments"}
     assert samples[0]["image"].shape == (64, 64, 3)
@@ -92,13 +92,13 @@ def test_samples_carry_their_names_and_maps(stored: RoundWork, index: Index) -> 
 
 def test_round_1_has_no_segments(stored: RoundWork) -> None:
     first = replace(stored, teacher=None)
-    sample = next(iter(ReadSamples(first, np.array([0]), NONE_USED)({"id": 0})))
+    sample = next(iter(ReadSamples(first, NONE_USED)({"position": 0})))
     assert set(sample) == {"sample_id", "image", "motion"}
 
 
 def test_used_samples_are_left_out(stored: RoundWork) -> None:
     used = np.array([sample_id(3, 2), sample_id(3, 6), sample_id(4, 0)])
-    samples = list(ReadSamples(stored, np.array([3]), used)({"id": 0}))
+    samples = list(ReadSamples(stored, used)({"position": 3}))
     assert [int(one["sample_id"]) for one in samples] == [sample_id(3, 0), sample_id(3, 4)]
 
 

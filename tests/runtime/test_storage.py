@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,29 @@ def test_folder_goes_up_and_down(store: Store, tmp_path: Path) -> None:
     target = store.download("copy", tmp_path / "target")
     assert (target / "deep" / "two").read_bytes() == b"2"
     assert (target / "one").read_bytes() == b"1"
+
+
+def test_a_new_folder_appears_with_all_its_files(store: Store) -> None:
+    store.write_folder("clips/a", {"images/0.png": b"0", "clip.json": b"1"})
+    assert store.files("clips") == {"a/images/0.png", "a/clip.json"}
+    assert store.read("clips/a/images/0.png") == b"0"
+
+
+def test_a_local_folder_is_complete_or_absent_and_the_first_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path))
+    store.write_folder("clips/a", {"x": b"first"})
+    store.write_folder("clips/a", {"x": b"second"})
+    assert store.read("clips/a/x") == b"first"
+
+    def full(number: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="no space left"):
+        store.write_folder("clips/b", {"x": b"1"})
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["a"]
 
 
 def test_download_of_nothing_is_an_error(store: Store, tmp_path: Path) -> None:

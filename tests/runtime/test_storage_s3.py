@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +14,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from eisen_ray.data.files import resolve
+from eisen_ray.data.layouts import list_held_out, list_scored
+from eisen_ray.data.scored_frames import find_masked
+from eisen_ray.evaluate_config import EvaluateConfig
+from eisen_ray.runtime.checkpoints import find_checkpoint
 from eisen_ray.runtime.layout import CONTACT_SHEET, promotion_file
+from eisen_ray.runtime.scoring import DecodeScored, ScoreMaps, scored_rows
+from eisen_ray.runtime.segmenting import SegmentScored
 from eisen_ray.runtime.storage import Store
+from tests.runtime.networks import TINY_RUN, store_network
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,6 +74,42 @@ def test_one_of_many_creators_wins_on_s3(bucket: str) -> None:
         won = list(threads.map(lambda number: store.create_once("once", str(number).encode()), range(16)))
     assert sum(won) == 1
     assert store.read("once") == str(won.index(True)).encode()
+
+
+def put_sample(bucket: str) -> str:
+    """A held-out clip of the package as data in the object store; its source."""
+    clip = list_held_out("sample", "")[0]
+    for uri in (*clip.uris, *clip.masks):
+        filesystem, path = resolve(uri)
+        Store(f"{bucket}/data").write(Path(path).name, filesystem.cat_file(path))
+    return f"{bucket}/data"
+
+
+def test_network_and_masks_are_read_from_s3(bucket: str) -> None:
+    sha256 = store_network(f"{bucket}/nets", "rounds/1/c")
+    Store(f"{bucket}/nets").write_json("rounds/1/teacher.json", {"checkpoint": "rounds/1/c"})
+    checkpoint = find_checkpoint(f"{bucket}/nets")
+    assert (checkpoint.sha256, checkpoint.parent) == (sha256, f"{bucket}/nets/rounds/1")
+    assert find_checkpoint(f"{bucket}/nets/rounds/1/c").config == TINY_RUN
+    (clip,) = list_scored("videos", put_sample(bucket))
+    config = EvaluateConfig(grouping=TINY_RUN.grouping)
+    decoded = DecodeScored(32, 48)(scored_rows([find_masked(clip)], 2)[0])
+    scored = ScoreMaps(config, (8, 12))(SegmentScored(checkpoint, config)(decoded))
+    assert [values["frame"] for values in json.loads(scored["scores"])] == [0, 4]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_evaluation_from_and_to_s3(bucket: str) -> None:
+    store_network(f"{bucket}/nets", "net")
+    command = [sys.executable, "jobs/evaluate.py", f"{bucket}/nets/net", "--data.layout", "videos"]
+    command += ["--data.source", put_sample(bucket), "--max-images", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {name.rpartition("/")[2] for name in Store(f"{bucket}/nets").files("evaluations")}
+    assert names == {"scores.json", "images.jsonl", "evaluation.md", "sheet.png"}
+    assert f"{bucket}/nets/evaluations/videos-auto-" in done.stdout
 
 
 @pytest.mark.slow

@@ -114,6 +114,16 @@ def test_two_workers_share_the_images_of_a_streamed_round(work: RoundWork, index
     assert len(work.store.files(work.motion_folder)) == 2
 
 
+def test_stream_fits_beside_a_worker_on_two_cpus(work: RoundWork, index: Index) -> None:
+    # Three of the cluster's four CPUs for the worker: the rest is what a two-core laptop has beside it. Ray's own
+    # readers ask for a whole CPU each, and this round would wait for one without an end.
+    work.store.write_json(reading_file(1), {"fragments": [fragment.to_json() for fragment in index.fragments]})
+    train = {"batch_size": 2, "num_steps": 4}
+    folder = fit(changed(work, train=train, resources={"train_cpus": 3.0}), streams=True)
+    reading_list.cache_clear()
+    assert used_samples(folder).tolist() == ids(1)
+
+
 @pytest.mark.slow
 def test_killed_worker_is_replaced_and_goes_on_from_the_checkpoint(pinned: RoundWork) -> None:
     told: list[dict[str, Any]] = []

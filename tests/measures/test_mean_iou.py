@@ -1,4 +1,4 @@
-"""Scores against hand-counted maps, a matcher that tries every assignment, and torch's nearest neighbour."""
+"""Scores against hand-counted maps and a matcher that tries every assignment."""
 
 from __future__ import annotations
 
@@ -7,21 +7,10 @@ import math
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from eisen_ray.errors import DataError
-from eisen_ray.learning.metrics import (
-    MeanIou,
-    image_iou,
-    iou_table,
-    mean_best_iou,
-    mean_iou,
-    recall_at,
-    resize_labels,
-    segment_agreement,
-)
+from eisen_ray.measures.mean_iou import MeanIou, image_iou, mean_best_iou, mean_iou, recall_at
 
 
 def brute_force_ious(prediction: NDArray, truth: NDArray) -> float:
@@ -99,14 +88,6 @@ def test_prediction_is_brought_to_the_size_of_the_truth() -> None:
     assert image_iou(np.array([[0, 1], [2, 2]]), truth).ious.tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("sizes", [(128, 512), (52, 22), (26, 106), (33, 100), (124, 14), (7, 7)])
-def test_resizing_equals_torchs_nearest(sizes: tuple[int, int]) -> None:
-    old, new = sizes
-    labels = np.arange(old * 3).reshape(old, 3)
-    expected = F.interpolate(torch.from_numpy(labels)[None, None].double(), (new, 5), mode="nearest")[0, 0]
-    np.testing.assert_array_equal(resize_labels(labels, new, 5), expected.numpy().astype(int))
-
-
 def test_recall_counts_objects_from_the_threshold_on() -> None:
     score = image_iou(np.array([[1, 1, 2, 3]]), np.array([[1, 0, 2, 2]]))
     assert score.ious.tolist() == [0.5, 0.5]
@@ -136,34 +117,6 @@ def test_empty_metric_is_nan() -> None:
     assert math.isnan(scores["mean_iou"])
 
 
-def test_table_lists_ids_in_order_and_exact_ious() -> None:
-    first_ids, second_ids, iou = iou_table(np.array([[0, 3, 3]]), np.array([[9, 9, 4]]))
-    assert first_ids.tolist() == [0, 3]
-    assert second_ids.tolist() == [4, 9]
-    assert iou.tolist() == [[0.0, 0.5], [0.5, 1 / 3]]
-
-
-@pytest.mark.parametrize("shapes", [((2, 2), (2, 3)), ((4,), (4,)), ((0, 2), (0, 2))])
-def test_table_refuses_maps_that_do_not_fit(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
-    with pytest.raises(DataError, match="expected two equal shapes"):
-        iou_table(*(np.zeros(shape, int) for shape in shapes))
-
-
 def test_scoring_refuses_other_than_label_maps() -> None:
     with pytest.raises(DataError, match="expected label maps"):
         image_iou(np.zeros((1, 4, 4), int), np.zeros((4, 4), int))
-
-
-def test_agreement_ignores_names_and_order() -> None:
-    first, second = np.array([[1, 1, 2, 2, 0, 0]]), np.array([[7, 7, 7, 4, 0, 0]])
-    renamed = np.array([[2, 2, 9, 9, 0, 0]])
-    assert segment_agreement(first, renamed) == 1.0
-    expected = (2 / 3 + 1 / 2 + 2 / 3 + 1 / 2) / 4
-    assert segment_agreement(first, second) == pytest.approx(expected)
-    assert segment_agreement(second, first) == pytest.approx(expected)
-
-
-def test_agreement_with_nothing() -> None:
-    nothing, something = np.zeros((2, 2), int), np.ones((2, 2), int)
-    assert segment_agreement(nothing, something) == 0.0
-    assert math.isnan(segment_agreement(nothing, nothing))

@@ -1,8 +1,4 @@
-"""Scores of label maps against annotated objects, in the authors' protocol (Section 4.2, Tables 1 and 2).
-
-Everything follows from one table per image that counts, for every pair of an object and a predicted segment,
-the pixels they share.
-"""
+"""Scores of label maps against annotated objects, in the authors' protocol (Section 4.2, Tables 1 and 2)."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from eisen_ray.errors import DataError
+from eisen_ray.measures.overlap import count_overlap
 
 Group = Literal["all", "arm", "objects"]
 """Which annotated objects count: every one, only the robot's arm, or all but the arm."""
@@ -46,42 +42,6 @@ class ImageIou(NamedTuple):
         return is_arm if group == "arm" else ~is_arm
 
 
-def resize_labels(labels: NDArray, height: int, width: int) -> NDArray:
-    """Label map [h, w] on another grid by nearest neighbour: pixel i reads floor(i * h / height).
-
-    In float32, as torch's `interpolate` does: with the sizes 22 and 52 or the like, exact arithmetic would read
-    another pixel here and there, and scores would not be the authors'.
-    """
-    rows, columns = (
-        np.minimum(np.arange(new, dtype=np.float32) * (np.float32(old) / np.float32(new)), old - 1).astype(np.int64)
-        for new, old in zip((height, width), labels.shape, strict=True)
-    )
-    return labels[rows[:, None], columns]
-
-
-def iou_table(first: NDArray, second: NDArray) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
-    """IoU of every segment of one label map with every segment of another.
-
-    Args:
-        first: integers [H, W].
-        second: integers [H, W].
-
-    Returns:
-        The ids of `first` [F] and of `second` [S], ascending and including 0 where it occurs, and IoU [F, S].
-
-    Raises:
-        DataError: the maps differ in size or are empty.
-    """
-    if first.shape != second.shape or first.ndim != 2 or first.size == 0:
-        raise DataError(f"Label maps of shapes {first.shape} and {second.shape}; expected two equal shapes [H, W].")
-    first_ids, first_index = np.unique(first, return_inverse=True)
-    second_ids, second_index = np.unique(second, return_inverse=True)
-    pairs = first_index.ravel() * len(second_ids) + second_index.ravel()
-    shared = np.bincount(pairs, minlength=len(first_ids) * len(second_ids)).reshape(len(first_ids), len(second_ids))
-    union = shared.sum(1, keepdims=True) + shared.sum(0, keepdims=True) - shared
-    return first_ids, second_ids, shared / union
-
-
 def match_segments(iou: NDArray[np.float64]) -> NDArray[np.int64]:
     """One-to-one assignment of segments to objects that maximises the total IoU (Hungarian).
 
@@ -111,13 +71,17 @@ def image_iou(prediction: NDArray, truth: NDArray, arm_id: int | None = None) ->
     Raises:
         DataError: a map is not two-dimensional, or empty.
     """
-    if prediction.ndim != 2 or truth.ndim != 2 or prediction.size == 0:
-        raise DataError(f"Prediction {prediction.shape} and truth {truth.shape}; expected label maps [H, W].")
-    ids, _, iou = iou_table(truth, resize_labels(prediction, *truth.shape))
-    ids, iou = ids[ids != 0].astype(np.int64), iou[ids != 0]
-    match = match_segments(iou)
-    matched = np.where(match == UNMATCHED, 0.0, iou[np.arange(len(ids)), match])
-    return ImageIou(ids, matched, iou.max(axis=1, initial=0.0), arm_id)
+    overlap = count_overlap(prediction, truth)
+    iou = overlap.ious
+    return ImageIou(overlap.object_ids, matched_ious(iou, match_segments(iou)), iou.max(axis=1, initial=0.0), arm_id)
+
+
+def matched_ious(iou: NDArray[np.float64], match: NDArray[np.int64]) -> NDArray[np.float64]:
+    """IoU of each object with the segment that the matching gives it, [O, S] -> [O]; 0 where none was left."""
+    matched = np.zeros(len(iou))
+    found = match != UNMATCHED
+    matched[found] = iou[found, match[found]]
+    return matched
 
 
 def mean_per_image(images: Iterable[ImageIou], score: Callable[[ImageIou], NDArray], group: Group = "all") -> float:
@@ -179,22 +143,3 @@ class MeanIou:
             scores[f"best_iou{suffix}"] = mean_best_iou(counted, group)
             scores[f"recall_50{suffix}"] = recall_at(counted, 0.5, group)
         return scores
-
-
-def segment_agreement(first: NDArray, second: NDArray) -> float:
-    """How alike two segmentations of one image are, without annotation.
-
-    The mean over the segments of both maps of the IoU with the other map's best-fitting segment; 0 = unassigned
-    is no segment. The order of the maps and the names of segments do not matter.
-
-    Args:
-        first: integer label map [H, W].
-        second: integer label map [H, W].
-
-    Returns:
-        0 to 1; 0 when only one map has segments, NaN when neither has.
-    """
-    first_ids, second_ids, iou = iou_table(first, second)
-    iou = iou[first_ids != 0][:, second_ids != 0]
-    best = np.concatenate([iou.max(axis=1, initial=0.0), iou.max(axis=0, initial=0.0)])
-    return float(best.mean()) if best.size > 0 else math.nan

@@ -1,0 +1,1 @@
+"""Procedural colours and textures."""

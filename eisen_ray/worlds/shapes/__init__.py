@@ -1,0 +1,1 @@
+"""Procedural objects: triangle meshes made from numbers, no asset files."""
