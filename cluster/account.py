@@ -1,6 +1,7 @@
 """What a cluster needs in an AWS account, made and removed as one CloudFormation stack.
 
 python cluster/account.py create --name NAME --region REGION --bucket BUCKET   stack, key pair, image; fills account.env
+python cluster/account.py upload --region REGION --bucket BUCKET --folder F    a folder of video into the bucket
 python cluster/account.py delete --name NAME --region REGION                   all of it but the bucket
 python cluster/account.py template                                             the complete template, for reading
 
@@ -115,6 +116,36 @@ def _key(session: Any, name: str) -> Path:
     return path
 
 
+def upload(region: str, bucket: str, folder: Path) -> int:
+    """Copy a folder's files below `videos/` of the bucket; files that are there with the same size are left out.
+
+    Returns:
+        How many were copied.
+
+    Raises:
+        SystemExit: the folder holds nothing, or something is not in the bucket as it should be.
+    """
+    import boto3
+
+    files = {f"videos/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.is_file()}
+    if not files:
+        sys.exit(f"error: {folder} holds no file; expected a folder of video.")
+    s3 = boto3.client("s3", region_name=region)
+
+    def absent() -> list[str]:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="videos/")
+        there = {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
+        return [key for key, path in files.items() if there.get(key) != path.stat().st_size]
+
+    missing = absent()
+    for key in missing:
+        s3.upload_file(str(files[key]), bucket, key)
+    if left := absent():
+        sys.exit(f"error: {len(left)} files differ in size after the upload, {left[0]} first; run it again.")
+    print(f"Copied {len(missing)} of {len(files)} files to s3://{bucket}/videos", file=sys.stderr)
+    return len(missing)
+
+
 def delete(name: str, region: str) -> None:
     """Remove the stack and the key pair; the bucket stays, with all that was computed."""
     import boto3
@@ -132,10 +163,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("template")
-    for verb in ("create", "delete"):
+    for verb in ("create", "upload", "delete"):
         added = verbs.add_parser(verb)
-        added.add_argument("--name", required=True, help="of the cluster and the stack")
         added.add_argument("--region", required=True)
+        if verb == "upload":
+            added.add_argument("--bucket", required=True)
+            added.add_argument("--folder", type=Path, required=True, help="all files below it are copied")
+            continue
+        added.add_argument("--name", required=True, help="of the cluster and the stack")
         if verb == "create":
             added.add_argument("--bucket", required=True, help="made by the stack; globally unique")
             added.add_argument("--image", default=IMAGE_PARAMETER, help="ami-..., or a public parameter that holds it")
@@ -145,6 +180,8 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(template(), indent=2))
     elif chosen.verb == "create":
         create(chosen.name, chosen.region, chosen.bucket, chosen.image, chosen.into)
+    elif chosen.verb == "upload":
+        upload(chosen.region, chosen.bucket, chosen.folder)
     else:
         delete(chosen.name, chosen.region)
     return 0

@@ -60,9 +60,10 @@ stop() {
         tries=$((tries - 1))
         sleep 0.5
     done
-    # Its group, for whatever did not end in order; and what left the group has the session's folder in its command.
-    kill -KILL -- "-$pid" 2>/dev/null || true
-    pkill -KILL -f -- "$folder/ray/session_" 2>/dev/null || true
+    # It ends everything below itself. Where it could not, by its ids what its group still holds of this cluster.
+    for each in $(pgrep -g "$pid" -f -- "$folder" || true); do
+        kill -KILL "$each" 2>/dev/null || true
+    done
     rm -rf "$folder"
 }
 

@@ -8,9 +8,11 @@ interfaces. Only where it takes the machine for one that cannot be in a cluster 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
+from typing import Any
 
 STORE_BYTES = 200 * 1024**2
 # A decoding machine in small: two tasks of a CPU, or four of half a one.
@@ -22,6 +24,7 @@ def main(raylets: int, first_port: int, folder: str) -> None:
     # Read when Ray is imported.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     os.environ["RAY_TMPDIR"] = folder
+    _adopt_orphans()
     from ray.cluster_utils import Cluster
 
     head = {
@@ -41,7 +44,27 @@ def main(raylets: int, first_port: int, folder: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     print("up", flush=True)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    end(cluster)
+
+
+def end(cluster: Any) -> None:
+    """End the raylets in order, then, by its id, each process below this one that is still there: jobs, for example."""
+    # Ray brings its own copy; found once Ray is imported.
+    import psutil
+
+    below = psutil.Process().children(recursive=True)
     cluster.shutdown()
+    _, still_there = psutil.wait_procs(below, timeout=3)
+    for process in still_there:
+        process.kill()
+    psutil.wait_procs(still_there, timeout=3)
+
+
+def _adopt_orphans() -> None:
+    """On Linux, whatever loses its parent below this process becomes its child, so that `end` finds it."""
+    if sys.platform == "linux":
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import ray
 
@@ -16,14 +15,11 @@ from eisen_ray.runtime.layout import CONTACT_SHEET, promotion_file
 from eisen_ray.runtime.lines import table_row
 from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.rounds import run_rounds
+from eisen_ray.runtime.stopping import STOP, stopped
 from eisen_ray.runtime.storage import Store
 
 # Part of the path of a submitted job's working folder.
 _JOB_COPY = "working_dir_files"
-
-
-class Stopped(SystemExit):
-    """The run was told to stop; everything that is done lies in storage."""
 
 
 def bootstrap(config: RunConfig) -> None:
@@ -35,14 +31,14 @@ def bootstrap(config: RunConfig) -> None:
     """
     config = settled(config)
     connect()
-    _stop_on_sigterm()
+    STOP.listen()
     try:
         offered = capacity()
         check_plan(config, offered)
         write_line("\n".join(describe(config, offered)))
         records = run_rounds(config, offered)
     except KeyboardInterrupt:
-        raise _stopped(signal.SIGINT) from None
+        raise stopped(signal.SIGINT) from None
     finally:
         # Workers must not outlive the driver: Train's actors end with the connection.
         ray.shutdown()
@@ -76,16 +72,3 @@ def settled_place(place: str, base: Path | None = None) -> str:
     if place == "" or "://" in place:
         return place
     return str(((base or Path.cwd()) / Path(place).expanduser()).resolve())
-
-
-def _stop_on_sigterm() -> None:
-    # After ray.init, which installs a handler of its own. Raising leaves Ray's `fit` from wherever it waits.
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise _stopped(number)
-
-    signal.signal(signal.SIGTERM, stop)
-
-
-def _stopped(number: int) -> Stopped:
-    write_line("\nstopped; run the same command to continue")
-    return Stopped(128 + number)

@@ -30,6 +30,7 @@ from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, 
 from eisen_ray.runtime.progress import BoardReader, Record, new_board
 from eisen_ray.runtime.reading import epoch_of, num_positions, unused_positions
 from eisen_ray.runtime.samples import images_per_fragment, reading_list, reading_seed, replays
+from eisen_ray.runtime.stopping import STOP
 from eisen_ray.runtime.student import used_samples
 from eisen_ray.runtime.worker import train_worker, worker_settings
 
@@ -111,6 +112,7 @@ def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[R
 
     Raises:
         TrainingError: workers failed more often than allowed.
+        Stopped: SIGTERM came; the workers have saved what they had done.
     """
     names = ("first", "stored") if streams else ("stored",)
     board = new_board()
@@ -124,7 +126,7 @@ def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[R
         datasets=datasets,
         dataset_config=DataConfig(execution_options=_reading_options(work)),
     )
-    with BoardReader(board, tell):
+    with STOP.training() as asked, BoardReader(board, tell, asked):
         try:
             result = trainer.fit()
         except TrainingFailedError as error:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shlex
+import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.local_cluster import environment_for, pids_with
+from tests.cluster.printed import printed
 from tests.shared import REPOSITORY
 
 CLUSTER = REPOSITORY / "cluster"
@@ -28,6 +34,22 @@ def load_script(name: str) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def run_line(line: str, environment: dict[str, str], cwd: Path = REPOSITORY, seconds: float = 240) -> str:
+    """Run a command as README prints it, in a shell; its output and errors. `python` and `ray` are this environment's."""
+    path = f"{environment.get('STUBS', '')}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=cwd,
+        env={**environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, f"{line}\n{told[-6000:]}"
+    return told
 
 
 @dataclass(frozen=True)
@@ -76,7 +98,30 @@ def account(aws: Path, tmp_path_factory: pytest.TempPathFactory) -> Account:
 
     image = boto3.client("ec2", region_name=REGION).describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     env_file = tmp_path_factory.mktemp("account") / "account.env"
-    create = ["create", "--name", NAME, "--region", REGION, "--bucket", "eisen-runs", "--image", image]
-    assert load_script("account").main([*create, "--into", str(env_file)]) == 0
+    # As README prints it; the image, which AWS alone can tell, and the file are given.
+    create = shlex.split(printed("account_py_create"))[2:]
+    assert load_script("account").main([*create, "--image", image, "--into", str(env_file)]) == 0
     settings = load_script("render").settings(env_file.read_text().splitlines())
     return Account(settings, env_file, aws)
+
+
+@pytest.fixture(scope="module")
+def local(aws: Path, short_folder: str) -> Iterator[dict[str, str]]:
+    """A running cluster, with a stand-in for S3 beside it; the environment that README's second line makes."""
+    environment = environment_for(Path(tempfile.mkdtemp(dir=short_folder)) / "c")
+    # The job's errors must not be hidden by the credentials of another account.
+    environment["HOME"] = str(aws)
+    run_line(printed("local_sh_start"), environment)
+    try:
+        shown = run_line(f"{printed('local_sh_env')}; env", environment)
+        yield {**environment, **dict(line.split("=", 1) for line in shown.splitlines() if line.startswith("RAY_"))}
+    finally:
+        stop_local(environment)
+
+
+def stop_local(environment: dict[str, str]) -> None:
+    """README's last line; nothing of the cluster may be left."""
+    run_line(printed("local_sh_stop"), environment)
+    folder = environment["EISEN_LOCAL"]
+    assert not Path(folder).exists()
+    assert not pids_with(folder)

@@ -43,7 +43,12 @@ def autoscaling_config(aws: dict[str, Any]) -> dict[str, Any]:
         "upscaling_speed": aws["upscaling_speed"],
         # The only number that is not the file's: a test cannot wait for ten minutes.
         "idle_timeout_minutes": 0.1,
-        "provider": {"type": "fake_multinode", "launch_multiple": True, "head_node_id": HEAD_ID, "disable_node_updaters": True},
+        "provider": {
+            "type": "fake_multinode",
+            "launch_multiple": True,
+            "head_node_id": HEAD_ID,
+            "disable_node_updaters": True,
+        },
         "available_node_types": types,
         "head_node_type": "ray.head.default",
     }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import NAME, REGION, Account, load_script
+from tests.cluster.conftest import NAME, REGION, Account, load_script, run_line
+from tests.cluster.printed import printed
 from tests.shared import REPOSITORY
 
 HARMLESS = {
@@ -28,7 +31,9 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_create_fills_every_setting_and_the_key_is_private(account: Account) -> None:
+def test_account_py_create_fills_every_setting_and_the_key_is_private(account: Account) -> None:
+    # The fixture has run this line.
+    assert f"--name {NAME} --region {REGION} --bucket {account.settings['BUCKET']}" in printed("account_py_create")
     assert all(account.settings.values())
     key = Path(account.settings["SSH_KEY"])
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -86,7 +91,26 @@ def test_the_head_ends_and_starts_only_its_own(account: Account) -> None:
     assert by_action["iam:PassRole"]["Resource"] == {"Fn::Sub": "${WorkerRole.Arn}"}
 
 
-def test_delete_leaves_only_the_bucket(aws: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_account_py_upload_copies_what_is_missing_and_looks_at_sizes(account: Account, tmp_path: Path) -> None:
+    (tmp_path / "day 1").mkdir()
+    (tmp_path / "a.mp4").write_bytes(b"first")
+    (tmp_path / "day 1" / "b.mp4").write_bytes(b"second")
+    line = printed("account_py_upload").replace("/data/videos", str(tmp_path))
+    assert str(tmp_path) in line
+    assert "Copied 2 of 2 files" in run_line(line, dict(os.environ))
+    s3, bucket = account.client("s3"), account.settings["BUCKET"]
+    assert s3.get_object(Bucket=bucket, Key="videos/day 1/b.mp4")["Body"].read() == b"second"
+    # Broken off in the middle of a file, and a new one.
+    s3.put_object(Bucket=bucket, Key="videos/a.mp4", Body=b"fi")
+    (tmp_path / "c.mp4").write_bytes(b"third")
+    assert "Copied 2 of 3 files" in run_line(line, dict(os.environ))
+    assert s3.get_object(Bucket=bucket, Key="videos/a.mp4")["Body"].read() == b"first"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="empty holds no file"):
+        load_script("account").upload(REGION, bucket, tmp_path / "empty")
+
+
+def test_account_py_delete_leaves_only_the_bucket(aws: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Without the network, which the stand-in (unlike AWS) cannot delete in the order of its dependencies.
     script = load_script("account")
     small = script.template()
@@ -100,10 +124,13 @@ def test_delete_leaves_only_the_bucket(aws: Path, monkeypatch: pytest.MonkeyPatc
     assert "other-worker" in str(account.client("iam").list_roles())
     assert (aws / ".ssh" / "other.pem").exists()
 
-    assert script.main(["delete", "--name", "other", "--region", REGION]) == 0
+    line = printed("account_py_delete").replace(f"--name {NAME}", "--name other")
+    assert script.main(shlex.split(line)[2:]) == 0
     assert "other-worker" not in str(account.client("iam").list_roles())
     assert not (aws / ".ssh" / "other.pem").exists()
-    assert account.client("ec2").describe_key_pairs(Filters=[{"Name": "key-name", "Values": ["other"]}])["KeyPairs"] == []
+    assert (
+        account.client("ec2").describe_key_pairs(Filters=[{"Name": "key-name", "Values": ["other"]}])["KeyPairs"] == []
+    )
     assert small["Resources"]["Bucket"]["DeletionPolicy"] == "Retain"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.conftest import run_line
+from tests.cluster.printed import printed
 from tests.shared import REPOSITORY
 
 DOCKERFILE = REPOSITORY / "cluster" / "Dockerfile"
@@ -49,8 +52,9 @@ def test_what_is_copied_is_not_ignored() -> None:
 def make_dist(folder: Path) -> Path:
     """README's wheel, as `dist` beside constraints.txt and install.sh."""
     (folder / "eisen").mkdir()
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*wheel, "-w", str(folder / "eisen" / "dist"), str(copy_of_sources(folder))], check=True)
+    line = printed("pip_wheel").replace("-w dist", f"-w {folder / 'eisen' / 'dist'}")
+    # The setuptools that is here: fetching one needs a network.
+    run_line(f"{line} --no-build-isolation", dict(os.environ), copy_of_sources(folder))
     for name in ("constraints.txt", "cluster/install.sh"):
         shutil.copy(REPOSITORY / name, folder / "eisen")
     return folder / "eisen"
@@ -71,8 +75,17 @@ def run_install(eisen: Path, venv: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
+def test_docker_build_names_this_file_and_tests_lint_and_run_its_steps() -> None:
+    words = printed("docker_build").split()
+    assert words[words.index("-f") + 1] == str(DOCKERFILE.relative_to(REPOSITORY))
+    assert words[-1] == "."
+    run = [line for line in DOCKERFILE.read_text().splitlines() if line.startswith("RUN sh ")]
+    # What the next test does, in the image's own folders.
+    assert run == ["RUN sh /home/ray/eisen/install.sh /home/ray/eisen/venv /home/ray/eisen/dist"]
+
+
 @pytest.mark.slow
-def test_install_step_makes_an_environment_that_knows_the_job(tmp_path: Path) -> None:
+def test_pip_wheel_makes_what_the_install_step_installs_and_that_knows_the_job(tmp_path: Path) -> None:
     """The script of the image and of the machines, on a real wheel.
 
     The environment sees the packages of this one, so that the gigabytes of torch are not fetched again; pip still

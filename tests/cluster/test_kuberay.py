@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.conftest import load_script
+from tests.cluster.conftest import load_script, run_line
 from tests.cluster.manifests import complaints
+from tests.cluster.printed import printed
 from tests.cluster.test_aws import FILLED
 from tests.shared import REPOSITORY
 
@@ -27,6 +30,35 @@ VALUES = {
 def job() -> dict[str, Any]:
     text = (REPOSITORY / "cluster" / "kuberay.yaml").read_text()
     return yaml.safe_load(load_script("render").render(text, VALUES))
+
+
+def filled(folder: Path) -> dict[str, Any]:
+    """What README's command writes."""
+    (folder / "cluster").symlink_to(REPOSITORY / "cluster")
+    run_line(printed("render_py_kuberay_yaml"), dict(os.environ), folder)
+    return yaml.safe_load((folder / "rayjob.yaml").read_text())
+
+
+def test_render_py_kuberay_yaml_needs_no_more_than_the_readme_gives(tmp_path: Path) -> None:
+    job = filled(tmp_path)
+    assert job["metadata"]["name"] == "pickup"
+    assert job["spec"]["entrypoint"].endswith("--root s3://eisen-runs/runs/pickup --resources.train-workers 4")
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    assert printed("docker_build").split()[-2] == head["containers"][0]["image"]
+
+
+def test_kubectl_apply_of_the_rendered_file_meets_no_unknown_field(tmp_path: Path) -> None:
+    job = filled(tmp_path)
+    assert printed("kubectl_apply").split()[-1] == "rayjob.yaml"
+    assert complaints(job, "RayJob") == []
+
+
+def test_kubectl_delete_takes_the_cluster_with_the_job(tmp_path: Path) -> None:
+    job = filled(tmp_path)
+    assert printed("kubectl_delete").split()[-1] == "rayjob.yaml"
+    # Made by the job, so owned by it; a cluster that was chosen by label would stay.
+    assert "rayClusterSpec" in job["spec"]
+    assert "clusterSelector" not in job["spec"]
 
 
 @pytest.fixture

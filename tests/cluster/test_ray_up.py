@@ -6,51 +6,60 @@ Only the shell at the far end is missing: `ssh` and `rsync` are stubs that write
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.conftest import NAME, REGION, Account
+from tests.cluster.conftest import NAME, REGION, Account, run_line
+from tests.cluster.printed import printed
 from tests.shared import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STUB = '#!/bin/sh\necho "$(basename "$0") $*" >> "$STUB_LOG"\n'
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
 def ready(account: Account, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """The filled cluster.yaml and the environment of the commands: README's steps up to `ray up`."""
+    """A folder with the filled cluster.yaml, and the environment of the commands: README's steps up to `ray up`."""
     folder = tmp_path_factory.mktemp("up")
     for name in ("ssh", "rsync"):
         (folder / name).write_text(STUB)
         (folder / name).chmod(0o755)
     (folder / "dist").mkdir()
     (folder / "dist" / "eisen_ray-0-py3-none-any.whl").write_bytes(b"")
-    environment = {
-        **os.environ,
-        "PATH": f"{folder}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",
-        "STUB_LOG": str(folder / "log"),
-        "HOME": str(account.home),
-    }
-    run(["ray", "get-auth-token", "--generate"], environment)
-    rendered = run(
-        [sys.executable, "cluster/render.py", "cluster/aws.yaml", str(account.env_file), f"DIST={folder / 'dist'}"],
-        environment,
-    )
-    (folder / "cluster.yaml").write_text(rendered)
+    environment = {**os.environ, "STUBS": str(folder), "STUB_LOG": str(folder / "log"), "HOME": str(account.home)}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    run_line(printed("ray_get_auth_token"), environment, folder)
+    (folder / "cluster").mkdir()
+    for name in ("render.py", "aws.yaml", "install.sh"):
+        shutil.copy(REPOSITORY / "cluster" / name, folder / "cluster")
+    shutil.copy(REPOSITORY / "constraints.txt", folder)
+    shutil.copy(account.env_file, folder / "cluster" / "account.env")
+    run_line(printed("render_py_aws_yaml"), environment, folder)
     return folder, environment
 
 
-def run(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def test_ray_get_auth_token_makes_a_private_file(account: Account, ready: tuple[Path, dict[str, str]]) -> None:
+    folder, environment = ready
+    token = account.home / ".ray" / "auth_token"
+    assert len(token.read_text().strip()) >= 32
+    assert token.stat().st_mode & 0o077 == 0
+    before = token.read_text()
+    run_line(printed("ray_get_auth_token"), environment, folder)
+    assert token.read_text() == before, "a cluster that runs would not know the new one"
+
+
+def test_render_py_aws_yaml_names_what_lies_here(account: Account, ready: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = ready
+    assert "cluster.yaml" in printed("render_py_aws_yaml")
+    mounts = yaml.safe_load((folder / "cluster.yaml").read_text())["file_mounts"]
+    assert mounts["~/eisen/dist"] == str(folder / "dist")
+    assert mounts["~/.ray/auth_token"] == str(account.home / ".ray" / "auth_token")
+    assert all(Path(local).exists() for local in mounts.values())
 
 
 def instances(account: Account) -> list[dict[str, Any]]:
@@ -89,11 +98,18 @@ def assert_closed(account: Account, instance: dict[str, Any], role: str) -> None
     assert [volume["Encrypted"] for volume in volumes] == [True]
 
 
-def test_ray_up_starts_the_head_and_ray_down_ends_all(account: Account, ready: tuple[Path, dict[str, str]]) -> None:
+@pytest.fixture
+def up(ready: tuple[Path, dict[str, str]]) -> None:
+    """A cluster that is up; `ray up` of one that is already is soon done."""
+    folder, environment = ready
+    run_line(printed("ray_up"), environment, folder)
+
+
+def test_ray_up_starts_the_head_and_what_it_asks_for(account: Account, ready: tuple[Path, dict[str, str]]) -> None:
     folder, environment = ready
     groups_before = len(account.client("ec2").describe_security_groups()["SecurityGroups"])
     roles_before = len(account.client("iam").list_roles()["Roles"])
-    run(["ray", "up", "-y", str(folder / "cluster.yaml")], environment)
+    run_line(printed("ray_up"), environment, folder)
 
     (head,) = instances(account)
     assert tags(head)["ray-node-type"] == "head"
@@ -118,5 +134,22 @@ def test_ray_up_starts_the_head_and_ray_down_ends_all(account: Account, ready: t
         assert_closed(account, made, "worker")
 
     assert len(instances(account)) == 4
-    run(["ray", "down", "-y", str(folder / "cluster.yaml")], environment)
+
+
+@pytest.mark.usefixtures("up")
+def test_ray_dashboard_forwards_its_port_through_session_manager(ready: tuple[Path, dict[str, str]]) -> None:
+    folder, environment = ready
+    (folder / "log").write_text("")
+    run_line(printed("ray_dashboard"), environment, folder)
+    line = next(line for line in (folder / "log").read_text().splitlines() if line.startswith("ssh"))
+    assert "-L 8265:localhost:8265" in line
+    assert "aws ssm start-session" in line
+
+
+@pytest.mark.usefixtures("up")
+def test_ray_down_ends_every_machine(account: Account, ready: tuple[Path, dict[str, str]]) -> None:
+    folder, environment = ready
+    start_worker(folder / "cluster.yaml", "gpu-inference")
+    assert len(instances(account)) >= 2
+    run_line(printed("ray_down"), environment, folder)
     assert instances(account) == []

@@ -164,9 +164,7 @@ def test_a_refused_drain_is_repeated_until_it_is_too_late(monkeypatch: pytest.Mo
     assert log.read_text().count("drain-node") > 1
 
 
-def test_the_command_waits_drains_and_ends(
-    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_command_waits_drains_and_ends(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     log = recorded(monkeypatch, tmp_path)
     monkeypatch.setattr(spot_watcher, "ENDPOINT", service.endpoint)
     monkeypatch.setattr(Metadata.__init__, "__defaults__", (service.endpoint,))
