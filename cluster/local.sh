@@ -43,7 +43,8 @@ start() {
     echo "A head and $1 raylets of 2 CPUs; dashboard http://127.0.0.1:$dashboard. Now: eval \"\$($0 env)\"" >&2
 }
 
-# Ray's clients, too, would replace a loopback address by the machine's outer one: the last variable keeps them from it.
+# Ray's clients, too, would replace a loopback address by the machine's outer one: the last variable keeps them from it
+# (docs/decisions.md, 102).
 exported() {
     cat <<TEXT
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH='$folder/token'

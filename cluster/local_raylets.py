@@ -2,8 +2,8 @@
 
 Usage: `python cluster/local_raylets.py RAYLETS FIRST_PORT FOLDER`. Prints a line when all are up.
 
-Not `ray start --node-ip-address=127.0.0.1`: Ray 2.60 replaces that address by the machine's outer one and listens on all
-interfaces. Only where it takes the machine for one that cannot be in a cluster does it stay on loopback.
+Not `ray start --node-ip-address=127.0.0.1`: Ray 2.60 replaces that address by the machine's outer one and listens on
+all interfaces. Only where it takes the machine for one that cannot be in a cluster does it stay on loopback.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def main(raylets: int, first_port: int, folder: str) -> None:
         "include_dashboard": True,
         "dashboard_host": "127.0.0.1",
         "dashboard_port": first_port + 5,
+        # Any free one: the usual one may belong to another cluster on this machine.
+        "dashboard_agent_listen_port": 0,
         "object_store_memory": STORE_BYTES,
     }
     cluster = Cluster(initialize_head=True, head_node_args=head)

@@ -1,7 +1,7 @@
 """Fill a template of this folder: `python cluster/render.py TEMPLATE [SETTINGS.env] [NAME=VALUE ...] > FILE`.
 
-A template names what differs between accounts as `${NAME}`. Values come from the settings file, then from the arguments.
-Nothing is written while a name has no value or a value looks unfilled.
+A template names what differs between accounts as `${NAME}`. Values come from the settings file, then from the
+arguments. Nothing is written while a name has no value or a value looks unfilled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 """Placeholders are in capitals, so that a shell's `$HOME` or CloudFormation's `${AWS::Region}` stay what they are."""
 
 
-class Unfilled(ValueError):
+class UnfilledError(ValueError):
     """The template cannot be filled with these settings."""
 
 
@@ -24,7 +24,7 @@ def settings(lines: Iterable[str]) -> dict[str, str]:
     """NAME=VALUE lines; empty ones and those that begin with `#` are skipped.
 
     Raises:
-        Unfilled: a line of another form.
+        UnfilledError: a line of another form.
     """
     found = {}
     for number, line in enumerate(lines, start=1):
@@ -33,7 +33,7 @@ def settings(lines: Iterable[str]) -> dict[str, str]:
             continue
         name, equals, value = text.partition("=")
         if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-            raise Unfilled(f"Line {number} of the settings is {text!r}; expected NAME=VALUE, the name in capitals.")
+            raise UnfilledError(f"Line {number} of the settings is {text!r}; expected NAME=VALUE, NAME in capitals.")
         found[name] = value.strip().strip("\"'")
     return found
 
@@ -48,17 +48,17 @@ def render(template: str, values: dict[str, str]) -> str:
     """The template with every placeholder replaced.
 
     Raises:
-        Unfilled: a placeholder has no value, or one that is itself a placeholder.
+        UnfilledError: a placeholder has no value, or one that is itself a placeholder.
     """
     missing = [name for name in names(template) if not values.get(name)]
     if missing:
-        raise Unfilled(
+        raise UnfilledError(
             f"No value for {', '.join(missing)}. Fill them in the settings file (`python cluster/account.py create` "
             "writes it) or give them as NAME=VALUE."
         )
     odd = [name for name in names(template) if re.search(r"[\n\"$<>]|TODO|CHANGE", values[name])]
     if odd:
-        raise Unfilled(f"{odd[0]}={values[odd[0]]!r} looks unfilled or has a quote, `$` or line break in it.")
+        raise UnfilledError(f"{odd[0]}={values[odd[0]]!r} looks unfilled or has a quote, `$` or line break in it.")
     return NAME.sub(lambda match: values.get(match[1], match[0]), template)
 
 
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
             values |= settings(Path(file).read_text(encoding="utf-8").splitlines())
         values |= settings(given)
         print(render(Path(files[0]).read_text(encoding="utf-8"), values), end="")
-    except (OSError, Unfilled) as error:
+    except (OSError, UnfilledError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

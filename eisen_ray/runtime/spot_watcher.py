@@ -175,7 +175,7 @@ def watch(arguments: Sequence[str], find_node: Callable[[str], str] = _node_here
     logger.info("Watching for %s.", node_id)
     notice = wait_for_notice(
         Metadata(), with_rebalance=chosen.drain_on_rebalance, poll_seconds=chosen.poll_seconds
-    )  # [Decision 72]
+    )  # [Decision 101]
     if drain(chosen.address, node_id, notice):
         return 0
     # A recommendation that came to nothing is no end: the reclaim itself may still be announced.

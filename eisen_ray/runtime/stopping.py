@@ -1,4 +1,4 @@
-"""What SIGTERM does to a driver: during a training a last checkpoint is asked for, at any other time the run ends at once.
+"""What SIGTERM does to a driver: a training is asked for a last checkpoint; at any other time the run ends at once.
 
 `ray job stop` and Kubernetes send SIGTERM and kill some time later. Ctrl-C is left as it is: who presses it is waiting.
 """

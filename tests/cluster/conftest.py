@@ -29,7 +29,8 @@ NAME = "eisen"
 def load_script(name: str) -> ModuleType:
     """A script of cluster/, as a module; the folder is no package, since Ray's own modules must not meet its name."""
     spec = importlib.util.spec_from_file_location(f"cluster_{name}", CLUSTER / f"{name}.py")
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -37,8 +38,12 @@ def load_script(name: str) -> ModuleType:
 
 
 def run_line(line: str, environment: dict[str, str], cwd: Path = REPOSITORY, seconds: float = 240) -> str:
-    """Run a command as README prints it, in a shell; its output and errors. `python` and `ray` are this environment's."""
-    path = f"{environment.get('STUBS', '')}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    """Run a command as README prints it, in a shell; its output and errors.
+
+    `python` and `ray` are this environment's; what lies in the folder STUBS comes before all.
+    """
+    places = [environment.get("STUBS"), str(Path(sys.executable).parent), environment["PATH"]]
+    path = os.pathsep.join(filter(None, places))
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=cwd,

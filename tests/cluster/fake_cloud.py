@@ -67,7 +67,8 @@ def start_head(config: dict[str, Any], folder: Path) -> None:
         "RAY_health_check_period_ms": "2000",
     }
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--labels=role=head", "--num-cpus=0", "--num-gpus=0",
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--labels=role=head",
+        "--num-cpus=0", "--num-gpus=0",
         f"--object-store-memory={STORE_BYTES}", f"--autoscaling-config={path}", f"--temp-dir={folder}",
         "--include-dashboard=false", "--disable-usage-stats",
     ]  # fmt: skip

@@ -77,7 +77,8 @@ def test_ray_job_submit_2_reads_and_writes_the_bucket(local: dict[str, str], tmp
     told = run_line(line.replace("pickup-1", "bucket-1"), environment, seconds=500)
     assert "round 1  evaluated" in told
     root = re.search(r"--root (\S+)", line)
-    assert root and Store(root[1]).exists("rounds/1/teacher.json")
+    assert root
+    assert Store(root[1]).exists("rounds/1/teacher.json")
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,8 @@ def test_the_entrypoint_is_a_command_of_ours(job: dict[str, Any], monkeypatch: p
     program, script, *arguments = shlex.split(job["spec"]["entrypoint"])
     assert program == "python"
     copied = re.search(r"^COPY .* jobs (\S+)$", (REPOSITORY / "cluster" / "Dockerfile").read_text(), re.M)
-    assert copied and script == f"{copied[1]}/bootstrap.py"
+    assert copied
+    assert script == f"{copied[1]}/bootstrap.py"
     config = parse(arguments)
     assert config.root == "s3://eisen-runs/runs/pickup-1"
     assert config.resources.train_workers == 4

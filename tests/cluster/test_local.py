@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -83,7 +82,8 @@ def test_local_sh_stop_ends_also_what_jobs_have_left(aws: Path, short_folder: st
     env_line = printed("local_sh_env")
     # A job under way, with a child that has left its session and does not listen.
     left = f"sleep 1000 # {environment['EISEN_LOCAL']}"
-    code = f"import subprocess, time; subprocess.Popen(['sh', '-c', 'trap : TERM; {left}'], start_new_session=True); time.sleep(1000)"
+    popen = f"subprocess.Popen(['sh', '-c', 'trap : TERM; {left}'], start_new_session=True)"
+    code = f"import subprocess, time; {popen}; time.sleep(1000)"
     run_line(f"{env_line}; ray job submit --no-wait -- python -c {shlex.quote(code)}", environment)
     end = time.monotonic() + 60
     while not any("sleep 1000" in command(pid) for pid in pids_with(environment["EISEN_LOCAL"])):

@@ -73,3 +73,10 @@ def test_sums_of_the_costs() -> None:
     said = re.search(r"at least ([\d.]+) an hour; with everything running at most ([\d.]+) ", text)
     assert said
     assert (float(said[1]), float(said[2])) == (pytest.approx(least, abs=0.01), pytest.approx(most, abs=0.01))
+
+
+def test_the_main_readme_gives_the_same_commands() -> None:
+    text = (README.parent.parent / "README.md").read_text()
+    assert "[cluster/README.md](cluster/README.md)" in text
+    for name in ("ray_job_submit", "ray_up", "kubectl_apply"):
+        assert f"`{COMMANDS[name]}`" in text

@@ -31,14 +31,14 @@ def test_every_placeholder_is_filled_and_nothing_else() -> None:
 )
 def test_unfilled_is_refused_by_name(values: dict[str, str], said: str) -> None:
     script = load_script("render")
-    with pytest.raises(script.Unfilled, match=said.replace("$", r"\$")):
+    with pytest.raises(script.UnfilledError, match=said.replace("$", r"\$")):
         script.render(TEMPLATE, values)
 
 
 def test_settings_are_lines_of_names_and_values() -> None:
     script = load_script("render")
     assert script.settings(["# comment", "", "A_1=x=y", 'B="z"']) == {"A_1": "x=y", "B": "z"}
-    with pytest.raises(script.Unfilled, match="Line 1 .* 'vpc: 1'"):
+    with pytest.raises(script.UnfilledError, match="Line 1 .* 'vpc: 1'"):
         script.settings(["vpc: 1"])
 
 

@@ -124,10 +124,12 @@ def test_a_recommendation_counts_only_when_asked_for_and_after_a_reclaim(service
     metadata = Metadata(service.endpoint)
     assert metadata.notice(with_rebalance=False) is None
     found = metadata.notice(with_rebalance=True)
-    assert found and found.kind == "rebalance"
+    assert found
+    assert found.kind == "rebalance"
     service.pages[SPOT] = announced(60)
     found = metadata.notice(with_rebalance=True)
-    assert found and found.kind == "spot"
+    assert found
+    assert found.kind == "spot"
 
 
 def test_waiting_outlives_failures_and_ends_with_the_notice(service: Service) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import Event
 
 import pytest
 
@@ -30,6 +31,11 @@ def terminate() -> None:
     time.sleep(0.01)
 
 
+def train(request_: StopRequest, work: Callable[[Event], None]) -> None:
+    with request_.training() as asked:
+        work(asked)
+
+
 def test_outside_a_training_the_run_ends_at_once(request_: StopRequest, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Stopped) as ended:
         terminate()
@@ -39,13 +45,16 @@ def test_outside_a_training_the_run_ends_at_once(request_: StopRequest, capsys: 
 
 
 def test_a_training_may_end_in_order(request_: StopRequest, capsys: pytest.CaptureFixture[str]) -> None:
-    reached = []
-    with pytest.raises(Stopped) as ended, request_.training() as asked:
-        assert not asked.is_set()
+    reached: list[bool] = []
+
+    def work(asked: Event) -> None:
+        reached.append(asked.is_set())
         terminate()
-        assert asked.is_set()
-        reached.append("the end of the training")
-    assert reached
+        reached.append(asked.is_set())
+
+    with pytest.raises(Stopped) as ended:
+        train(request_, work)
+    assert reached == [False, True], "it went on to its end"
     assert ended.value.code == 143
     told = capsys.readouterr().out
     assert told.index("save a checkpoint") < told.index("run the same command")
@@ -53,11 +62,15 @@ def test_a_training_may_end_in_order(request_: StopRequest, capsys: pytest.Captu
 
 
 def test_a_second_signal_waits_no_longer(request_: StopRequest) -> None:
-    reached = []
-    with pytest.raises(Stopped), request_.training():
+    reached: list[str] = []
+
+    def work(_asked: Event) -> None:
         terminate()
         terminate()
         reached.append("the end of the training")
+
+    with pytest.raises(Stopped):
+        train(request_, work)
     assert not reached
 
 
@@ -66,18 +79,25 @@ def test_the_time_for_it_is_bounded(
 ) -> None:
     monkeypatch.setattr(stopping, "GRACE_SECONDS", 0.05)
     began = time.monotonic()
-    with pytest.raises(Stopped) as ended, request_.training():
+
+    def work(_asked: Event) -> None:
         terminate()
         time.sleep(20)
+
+    with pytest.raises(Stopped) as ended:
+        train(request_, work)
     assert time.monotonic() - began < 10
     assert ended.value.code == 143
     assert "the last one before counts" in capsys.readouterr().out
 
 
 def test_an_error_of_the_training_is_not_hidden(request_: StopRequest) -> None:
-    with pytest.raises(ValueError, match="defect"), request_.training():
+    def work(_asked: Event) -> None:
         terminate()
         raise ValueError("defect")
+
+    with pytest.raises(ValueError, match="defect"):
+        train(request_, work)
 
 
 def test_a_training_without_a_signal_ends_as_ever(request_: StopRequest) -> None:
