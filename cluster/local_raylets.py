@@ -40,8 +40,13 @@ def main(raylets: int, first_port: int, folder: str) -> None:
         "object_store_memory": STORE_BYTES,
     }
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(raylets):
-        cluster.add_node(num_cpus=CPUS, num_gpus=0, labels={"role": "decode"}, object_store_memory=STORE_BYTES)
+    for number in range(raylets):
+        # A folder of its own for what jobs upload: Ray 2.60 unpacks anew on each raylet, and removes what it finds there,
+        # also under the feet of the driver.
+        cluster.add_node(
+            num_cpus=CPUS, num_gpus=0, labels={"role": "decode"}, object_store_memory=STORE_BYTES,
+            runtime_env_dir_name=f"runtime_resources_{number}",
+        )  # fmt: skip
     cluster.wait_for_nodes()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     print("up", flush=True)
