@@ -41,8 +41,8 @@ def main(raylets: int, first_port: int, folder: str) -> None:
     }
     cluster = Cluster(initialize_head=True, head_node_args=head)
     for number in range(raylets):
-        # A folder of its own for what jobs upload: Ray 2.60 unpacks anew on each raylet, and removes what it finds there,
-        # also under the feet of the driver.
+        # A folder of its own for what jobs upload: Ray 2.60 unpacks anew for each raylet, and first removes
+        # what it finds there, also under a running driver.
         cluster.add_node(
             num_cpus=CPUS, num_gpus=0, labels={"role": "decode"}, object_store_memory=STORE_BYTES,
             runtime_env_dir_name=f"runtime_resources_{number}",
