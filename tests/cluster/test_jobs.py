@@ -91,7 +91,7 @@ def stopped(local: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     before, entrypoint = line.split(" -- ")
     whole = f"{before} -- sh -c 'trap : TERM; {entrypoint}; echo the driver ended with $?'"
     watching = started(whole, environment)
-    seen = read_until(watching, f"student  10/{STEPS}")
+    seen = read_until(watching, f" 10/{STEPS}")
     running = run_line(printed("ray_job_status"), environment)
     said = run_line(printed("ray_job_stop"), environment)
     rest, _ = watching.communicate(timeout=120)
@@ -112,7 +112,7 @@ def test_ray_job_status_names_what_runs_and_what_was_stopped(stopped: dict[str, 
 @pytest.mark.timeout(900)
 def test_ray_job_stop_saves_and_ends_in_order(stopped: dict[str, Any]) -> None:
     """Nobody else has saved: the only regular checkpoint is that of the last step."""
-    assert "student  10/" in stopped["seen"], "the log came while the job ran"
+    assert "round 1  student " in stopped["seen"], "the log came while the job ran"
     assert printed("ray_job_stop").split()[-1] == "pickup-1"
     assert "stopping: the workers save a checkpoint" in stopped["rest"]
     assert "stopped; run the same command to continue" in stopped["rest"]
