@@ -121,12 +121,12 @@ def local(aws: Path, short_folder: str) -> Iterator[dict[str, str]]:
         shown = run_line(f"{printed('local_sh_env')}; env", environment)
         yield {**environment, **dict(line.split("=", 1) for line in shown.splitlines() if line.startswith("RAY_"))}
     finally:
-        stop_local(environment)
+        stop_local(environment, printed("local_sh_stop"))
 
 
-def stop_local(environment: dict[str, str]) -> None:
+def stop_local(environment: dict[str, str], line: str) -> None:
     """README's last line; nothing of the cluster may be left."""
-    run_line(printed("local_sh_stop"), environment)
+    run_line(line, environment)
     folder = environment["EISEN_LOCAL"]
     assert not Path(folder).exists()
     assert not pids_with(folder)

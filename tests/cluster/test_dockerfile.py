@@ -81,7 +81,7 @@ def test_docker_build_names_this_file_and_tests_lint_and_run_its_steps() -> None
     assert words[-1] == "."
     run = [line for line in DOCKERFILE.read_text().splitlines() if line.startswith("RUN sh ")]
     # What the next test does, in the image's own folders.
-    assert run == ["RUN sh /home/ray/eisen/install.sh /home/ray/eisen/venv /home/ray/eisen/dist"]
+    assert run == ["RUN sh /opt/eisen/install.sh /opt/eisen/venv /opt/eisen/dist"]
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ def test_local_sh_stop_ends_also_what_jobs_have_left(aws: Path, short_folder: st
     while not any("sleep 1000" in command(pid) for pid in pids_with(environment["EISEN_LOCAL"])):
         assert time.monotonic() < end, "the job did not start"
         time.sleep(0.2)
-    stop_local(environment)
+    stop_local(environment, printed("local_sh_stop"))
 
 
 @pytest.mark.slow
