@@ -135,7 +135,7 @@ def test_ray_job_logs_shows_the_continued_run_to_its_end(stopped: dict[str, Any]
     step = re.search(rf"round 1  student starts at step (\d+) of {STEPS}", told)
     assert step
     assert 10 <= int(step[1]) < STEPS
-    assert "flow ready: 0 images computed" in told
+    assert set(re.findall(r"flow ready: (\d+) images computed", told)) <= {"0"}, "flow was computed again"
     assert "round 1  evaluated" in told
     assert Store(str(stopped["root"])).exists("rounds/1/teacher.json")
 
