@@ -118,7 +118,8 @@ def place_everything(config: Any) -> dict[str, Any]:
     from eisen_ray.runtime.layout import RoundWork, Teacher
     from eisen_ray.runtime.trainer import scaling
 
-    resources = replace(config.resources, train_workers=4, flow_actors=2, max_flow_actors=2)
+    sizes = {"train_workers": 4, "flow_actors": 2, "max_flow_actors": 2, "teacher_actors": 1, "max_teacher_actors": 1}
+    resources = replace(config.resources, **sizes)
     config = replace(config, resources=resources)
     work = RoundWork(config=config, flow_identity="f", round_number=2, teacher=Teacher(path="t", sha256="0"))
     workers = scaling(work, on_gpu=True)

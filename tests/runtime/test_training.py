@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from eisen_ray.data.index import Index
+from eisen_ray.runtime.feed import last_checkpoint
 from eisen_ray.runtime.layout import RoundWork, reading_file
 from eisen_ray.runtime.passes import make_flow
 from eisen_ray.runtime.reading import sample_id
@@ -23,7 +24,7 @@ from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.samples import reading_list
 from eisen_ray.runtime.stopping import STOP, Stopped
 from eisen_ray.runtime.student import new_student, resume_student, used_samples
-from eisen_ray.runtime.trainer import TrainingError, fit_round, last_checkpoint
+from eisen_ray.runtime.trainer import TrainingError, fit_round
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
