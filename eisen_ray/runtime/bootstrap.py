@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import ray
 
@@ -17,15 +16,12 @@ from eisen_ray.runtime.lines import table_row
 from eisen_ray.runtime.placement import describe, make_plan
 from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.rounds import run_rounds
+from eisen_ray.runtime.stopping import STOP, stopped
 from eisen_ray.runtime.storage import Store
 from eisen_ray.runtime.tracking import check_tracking
 
 # Part of the path of a submitted job's working folder.
 _JOB_COPY = "working_dir_files"
-
-
-class Stopped(SystemExit):
-    """The run was told to stop; everything that is done lies in storage."""
 
 
 def bootstrap(config: RunConfig, plan_only: bool = False) -> None:
@@ -42,7 +38,7 @@ def bootstrap(config: RunConfig, plan_only: bool = False) -> None:
     config = settled(config)
     check_tracking(config.report)
     connect()
-    _stop_on_sigterm()
+    STOP.listen()
     try:
         plan = make_plan(config, capacity())
         write_line("\n".join(describe(plan)))
@@ -50,7 +46,7 @@ def bootstrap(config: RunConfig, plan_only: bool = False) -> None:
             return
         records = run_rounds(plan.config, plan.offered)
     except KeyboardInterrupt:
-        raise _stopped(signal.SIGINT) from None
+        raise stopped(signal.SIGINT) from None
     finally:
         # Workers must not outlive the driver: Train's actors end with the connection.
         ray.shutdown()
@@ -84,16 +80,3 @@ def settled_place(place: str, base: Path | None = None) -> str:
     if place == "" or "://" in place:
         return place
     return str(((base or Path.cwd()) / Path(place).expanduser()).resolve())
-
-
-def _stop_on_sigterm() -> None:
-    # After ray.init, which installs a handler of its own. Raising leaves Ray's `fit` from wherever it waits.
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise _stopped(number)
-
-    signal.signal(signal.SIGTERM, stop)
-
-
-def _stopped(number: int) -> Stopped:
-    write_line("\nstopped; run the same command to continue")
-    return Stopped(128 + number)

@@ -17,6 +17,7 @@ class ProgressBoard:
 
     def __init__(self) -> None:
         self._records: list[Record] = []
+        self._stopping = False
 
     def add(self, record: Record) -> None:
         """Put a record on the board."""
@@ -26,6 +27,14 @@ class ProgressBoard:
         """All records since the last call."""
         records, self._records = self._records, []
         return records
+
+    def stop(self) -> None:
+        """Ask the workers to save and end."""
+        self._stopping = True
+
+    def stopping(self) -> bool:
+        """Whether they were asked."""
+        return self._stopping
 
 
 def new_board() -> Any:
@@ -37,11 +46,15 @@ def new_board() -> Any:
 class BoardReader:
     """While entered, hands each record of a board to `tell`, in a thread of its own.
 
-    The driver's main thread stays inside Ray's `fit`, so that Ctrl-C reaches it.
+    The driver's main thread stays inside Ray's `fit`, so that Ctrl-C reaches it. The other way goes one word: once
+    `stop` is set, the board says so to the workers.
     """
 
-    def __init__(self, board: Any, tell: Callable[[Record], None], every_s: float = 0.5) -> None:
+    def __init__(
+        self, board: Any, tell: Callable[[Record], None], stop: threading.Event | None = None, every_s: float = 0.5
+    ) -> None:
         self._board = board
+        self._stop = stop or threading.Event()
         self._tell = tell
         self._every_s = every_s
         self._done = threading.Event()
@@ -60,12 +73,42 @@ class BoardReader:
         while not last:
             last = self._done.wait(self._every_s)
             try:
+                if self._stop.is_set():
+                    self._board.stop.remote()
                 records = ray.get(self._board.take.remote(), timeout=30)
             except (ray.exceptions.RayError, RuntimeError):
                 # The cluster is going down; the run itself reports why.
                 return
             for record in records:
                 self._tell(record)
+
+
+class StopAnswer:
+    """In a worker: whether the board says stop. Asked every second; the answer is looked at when it is there."""
+
+    def __init__(self, board: Any, every_s: float = 1.0) -> None:
+        self._board = board
+        self._every_s = every_s
+        self._asked_at = time.monotonic()
+        self._answer: Any = None
+
+    def __call__(self) -> bool:
+        """The last answer; never waits."""
+        now = time.monotonic()
+        if self._answer is not None:
+            ready, _ = ray.wait([self._answer], timeout=0)
+            if not ready:
+                return False
+            answer, self._answer = self._answer, None
+            try:
+                return bool(ray.get(answer))
+            except ray.exceptions.RayError:
+                # A lost board ends no training.
+                return False
+        if now - self._asked_at >= self._every_s:
+            self._asked_at = now
+            self._answer = self._board.stopping.remote()
+        return False
 
 
 class Pace:

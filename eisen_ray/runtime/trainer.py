@@ -21,6 +21,7 @@ from eisen_ray.errors import EisenError
 from eisen_ray.runtime.feed import Reading, train_worker, worker_settings
 from eisen_ray.runtime.layout import RoundWork, training_folder
 from eisen_ray.runtime.progress import BoardReader, Record, new_board
+from eisen_ray.runtime.stopping import STOP
 
 # Two steps' worth for each of some dozen blocks in flight, and room for a few blocks whatever their size.
 READ_AHEAD_BATCHES = 24
@@ -57,6 +58,7 @@ def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[R
 
     Raises:
         TrainingError: workers failed more often than allowed.
+        Stopped: SIGTERM came; the workers have saved what they had done.
     """
     names = ("first", "stored") if streams else ("stored",)
     board = new_board()
@@ -70,7 +72,7 @@ def fit_round(work: RoundWork, *, streams: bool, on_gpu: bool, tell: Callable[[R
         datasets=datasets,
         dataset_config=DataConfig(execution_options=_reading_options(work)),
     )
-    with BoardReader(board, tell):
+    with STOP.training() as asked, BoardReader(board, tell, asked):
         try:
             result = trainer.fit()
         except TrainingFailedError as error:

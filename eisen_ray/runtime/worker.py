@@ -22,6 +22,7 @@ from eisen_ray.learning.step import Batch, StepSettings, train_step
 from eisen_ray.runtime.batches import Counted, Sample, batched, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
+from eisen_ray.runtime.progress import StopAnswer
 from eisen_ray.runtime.reading import epoch_of
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
@@ -86,12 +87,13 @@ class StudentLoop:
         self.board = board
         self.rank = ray.train.get_context().get_world_rank()
         self.world_size = world_size
+        self._answer = StopAnswer(board) if self.rank == 0 and board is not None else None
         self._tell({"event": "started", "pid": os.getpid()})
         self._first = student.step
         self._last = (student.step, time.monotonic(), 0.0)
 
     def run(self, batches: Prefetched[NamedBatch], samples: Counted) -> None:
-        """Train until the last step; checkpoints on the way and at the end.
+        """Train until the last step, or until the driver asks for an end; checkpoints on the way and at the end.
 
         Args:
             batches: made from `samples`.
@@ -109,8 +111,20 @@ class StudentLoop:
             if student.step % train.log_every_steps == 0 or at_end:
                 used = (student.step - self._first) * (train.batch_size // self.world_size)
                 self._tell_step(metrics, batches.waited_s, samples.count - used, int(names.max()))
-            if student.step % train.checkpoint_every_steps == 0 or at_end:
+            told_to_stop = self._told_to_stop()
+            if student.step % train.checkpoint_every_steps == 0 or at_end or told_to_stop:
                 self._save(metrics)
+            if told_to_stop:
+                return
+
+    def _told_to_stop(self) -> bool:
+        # Rank 0's answer for all: every worker must save after the same step.
+        told = self._answer is not None and self._answer()
+        if self.world_size == 1:
+            return told
+        shared = torch.tensor([told], dtype=torch.int32, device=self.student.generator.device)
+        torch.distributed.broadcast(shared, 0)
+        return bool(shared.item())
 
     def _save(self, metrics: dict[str, float]) -> None:
         # Every worker reports: `report` is a barrier, and each adds its used samples and random state.

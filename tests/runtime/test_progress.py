@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+import ray
 
 from eisen_ray.runtime.lines import table_row, tell_evaluation, train_lines
-from eisen_ray.runtime.progress import Pace, ProgressBoard
+from eisen_ray.runtime.progress import Pace, ProgressBoard, StopAnswer, new_board
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.storage import Store
 
@@ -30,6 +32,34 @@ def test_board_hands_out_each_record_once() -> None:
     board.add({"step": 2})
     assert [record["step"] for record in board.take()] == [1, 2]
     assert board.take() == []
+
+
+def test_board_passes_one_word_to_the_workers() -> None:
+    board = ProgressBoard()
+    assert not board.stopping()
+    board.stop()
+    assert board.stopping()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_answer_is_looked_at_and_never_waited_for() -> None:
+    board = new_board()
+    answer = StopAnswer(board, every_s=0.01)
+
+    def said_within(seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if answer():
+                return True
+            time.sleep(0.01)
+        return False
+
+    assert not said_within(0.5)
+    ray.get(board.stop.remote())
+    assert said_within(20)
+    ray.kill(board)
+    time.sleep(0.2)
+    assert not said_within(0.5)
 
 
 def test_training_lines_read_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

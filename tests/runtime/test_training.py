@@ -16,11 +16,13 @@ import pytest
 import torch
 
 from eisen_ray.data.index import Index
+from eisen_ray.runtime.feed import last_checkpoint
 from eisen_ray.runtime.layout import RoundWork, reading_file
 from eisen_ray.runtime.passes import make_flow
 from eisen_ray.runtime.reading import sample_id
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.samples import reading_list
+from eisen_ray.runtime.stopping import STOP, Stopped
 from eisen_ray.runtime.student import new_student, resume_student, used_samples
 from eisen_ray.runtime.trainer import TrainingError, fit_round
 
@@ -140,6 +142,27 @@ def test_killed_worker_is_replaced_and_goes_on_from_the_checkpoint(pinned: Round
     assert used_samples(folder).tolist() == ids(15)
 
 
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_asked_to_stop_all_workers_save_after_the_same_step(pinned: RoundWork, workers: int) -> None:
+    told: list[dict[str, Any]] = []
+    train = {"batch_size": 2, "num_steps": 4000, "checkpoint_every_steps": 4000, "log_every_steps": 1}
+    work = changed(pinned, train=train, resources={"train_workers": workers})
+    asking = threading.Thread(target=_stop_after_step, args=(told, 3), daemon=True)
+    asking.start()
+    try:
+        with pytest.raises(Stopped):
+            fit(work, told)
+    finally:
+        STOP.asked.clear()
+    saved = last_checkpoint(work)
+    assert saved is not None
+    student = new_student(work, torch.device("cpu"))
+    resume_student(student, Path(saved.path), rank=0)
+    assert 3 <= student.step < 4000
+    assert len(used_samples(Path(saved.path))) == 2 * student.step
+    assert len(list(Path(saved.path).glob("used-*.npy"))) == workers
+
+
 @pytest.mark.slow
 def test_training_that_fails_again_and_again_says_why(pinned: RoundWork) -> None:
     for name in pinned.store.files(pinned.motion_folder):
@@ -147,6 +170,13 @@ def test_training_that_fails_again_and_again_says_why(pinned: RoundWork) -> None
     work = changed(pinned, train={"batch_size": 2, "num_steps": 2}, resources={"max_failures": 0})
     with pytest.raises(TrainingError, match=r"Training of round 1 failed .*No stored fragment could be read"):
         fit(work)
+
+
+def _stop_after_step(told: list[dict[str, Any]], step: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not any(record["step"] >= step for record in list(told)):
+        time.sleep(0.05)
+    STOP.asked.set()
 
 
 def _kill_worker_after_step(told: list[dict[str, Any]], step: int) -> None:
