@@ -80,7 +80,9 @@ class DetrPeer(TrainablePeer):
         """
         found = self.network(pixel_values=normalize_images(self.as_batch(picture.image)))
         scores = found.logits[0].softmax(-1)[:, 0]
-        masks = interpolate(found.pred_masks, picture.image.shape[:2], mode="bilinear", align_corners=False)[0].sigmoid()
+        masks = interpolate(found.pred_masks, picture.image.shape[:2], mode="bilinear", align_corners=False)[
+            0
+        ].sigmoid()
         weight = torch.where(masks > 0.5, masks * scores[:, None, None], 0.0)
         best, owner = weight.max(dim=0)
         owned = (owner[None] == torch.arange(len(scores), device=owner.device)[:, None, None]) & (best > 0)

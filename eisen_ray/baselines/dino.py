@@ -35,7 +35,9 @@ class DinoAffinities:
     def __init__(self, folder: str, temperature: float = 0.1) -> None:
         transformers = need("transformers")
         if not (Path(folder) / "config.json").is_file():
-            raise WeightsError(f"No config.json in {folder!r}; expected a folder as transformers' save_pretrained makes.")
+            raise WeightsError(
+                f"No config.json in {folder!r}; expected a folder as transformers' save_pretrained makes."
+            )
         try:
             self.vit = transformers.ViTModel.from_pretrained(folder, local_files_only=True, add_pooling_layer=False)
         except (OSError, ValueError) as error:

@@ -22,10 +22,7 @@ _FOCAL, _OBJECT_WEIGHT, _DROPPED = 3.0, 1.5, 0.5
 _RADIUS = 2
 # Half of the 5x5 window: the other half are the same pairs, seen from the other end.
 OFFSETS = tuple(
-    (row, column)
-    for row in range(_RADIUS + 1)
-    for column in range(-_RADIUS, _RADIUS + 1)
-    if (row, column) > (0, 0)
+    (row, column) for row in range(_RADIUS + 1) for column in range(-_RADIUS, _RADIUS + 1) if (row, column) > (0, 0)
 )
 """(rows, columns) from a node to its partner."""
 _SURE = 1e-3

@@ -1,0 +1,276 @@
+"""A table of peers from the driver's side: what is missing is trained and scored, what is there is kept."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import ray
+import torch
+
+from eisen_ray.build import build_flow
+from eisen_ray.compare_config import (
+    CompareConfig,
+    needs_dino,
+    needs_network,
+    shaping,
+    supervision_of,
+    variants_of,
+)
+from eisen_ray.data.clips import Clip
+from eisen_ray.data.files import natural_key
+from eisen_ray.data.frames import Quarantined
+from eisen_ray.data.index import Fragment
+from eisen_ray.data.layouts import list_held_out
+from eisen_ray.data.scored_frames import MaskedClip, check_scored
+from eisen_ray.errors import ConfigError, DataError
+from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
+from eisen_ray.measures.image_scores import ImageScores
+from eisen_ray.measures.scores import summarize
+from eisen_ray.report.comparison import chosen, comparison_page, comparison_table, title_of
+from eisen_ray.report.tables import format_number
+from eisen_ray.runtime.bootstrap import settled_place
+from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
+from eisen_ray.runtime.cluster import Capacity, capacity, connect
+from eisen_ray.runtime.evaluate import look_at
+from eisen_ray.runtime.indexing import training_index
+from eisen_ray.runtime.layout import RoundWork, stored_fragments
+from eisen_ray.runtime.passes import make_flow
+from eisen_ray.runtime.peer_samples import Reading
+from eisen_ray.runtime.peer_scoring import PeerWork, images_of, scored_by_peer
+from eisen_ray.runtime.peer_training import Training, train_peer
+from eisen_ray.runtime.progress import Pace, Record
+from eisen_ray.runtime.reporter import Reporter
+from eisen_ray.runtime.scoring import scored_rows
+from eisen_ray.runtime.storage import Store
+from eisen_ray.runtime.student import best_device
+from eisen_ray.settings import digest, to_dict
+
+TABLE, PAGE = "compare.json", "compare.md"
+"""What a comparison leaves behind, beside a file for each row and the weights of trained peers."""
+
+
+def compare(config: CompareConfig) -> list[dict[str, Any]]:
+    """Make the rows of a table that are missing; write and print all of them.
+
+    Returns:
+        One record for each row and variant.
+
+    Raises:
+        EisenError: something that the user can act on: no masks, a library that is missing, a damaged checkpoint.
+    """
+    config = settled(config)
+    store = Store(config.root)
+    store.check_writable()
+    checkpoint = find_checkpoint(config.checkpoint) if config.checkpoint else None
+    is_ours = not ray.is_initialized()
+    connect()
+    try:
+        table = Table(config, checkpoint, capacity(), Reporter(store))
+        return table.make()
+    finally:
+        if is_ours:
+            ray.shutdown()
+
+
+def settled(config: CompareConfig) -> CompareConfig:
+    """The config with absolute local paths: actors have working folders of their own."""
+    data = replace(
+        config.data, source=settled_place(config.data.source), eval_source=settled_place(config.data.eval_source)
+    )
+    places = ("root", "targets", "checkpoint", "dino", "test_source")
+    return replace(config, data=data, **{name: settled_place(getattr(config, name)) for name in places})
+
+
+def possible_rows(config: CompareConfig) -> tuple[list[str], list[str]]:
+    """Rows that can be made, and a line for each that cannot, for want of a checkpoint or of DINO."""
+    left_out = {row: "--checkpoint" for row in config.rows if needs_network(row) and not config.checkpoint}
+    left_out |= {row: "--dino" for row in config.rows if needs_dino(row) and not config.dino}
+    return [row for row in config.rows if row not in left_out], [
+        f"left out  {row}: needs {option}" for row, option in left_out.items()
+    ]
+
+
+@dataclass
+class Table:
+    """The state of one comparison.
+
+    Attributes:
+        config: with absolute paths.
+        checkpoint: our own network, if there is one.
+        offered: the cluster.
+        reporter: where lines go.
+    """
+
+    config: CompareConfig
+    checkpoint: StoredCheckpoint | None
+    offered: Capacity
+    reporter: Reporter
+    _sets: dict[str, list[MaskedClip]] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The root."""
+        return Store(self.config.root)
+
+    def make(self) -> list[dict[str, Any]]:
+        """Make what is missing, row by row; the page is written after each.
+
+        Raises:
+            ConfigError: no row can be made.
+        """
+        rows, lines = possible_rows(self.config)
+        for line in lines:
+            self.reporter.say(line)
+        if not rows:
+            raise ConfigError("No row of the table can be made: all need a checkpoint or DINO. Give --checkpoint.")
+        records: list[dict[str, Any]] = []
+        for row in rows:
+            records += [self._record(row, variant) for variant in variants_of(row, self.config.variants)]
+            write_pages(self.store, self.config, records)
+        for name in records[0]["sets"]:
+            self.reporter.say(f"{name}\n{comparison_table(chosen(records, self.config.select_by), name)}\n")
+        self.reporter.say(f"results  {self.store.uri(PAGE)}")
+        return records
+
+    def _record(self, row: str, variant: Mapping[str, float]) -> dict[str, Any]:
+        path = self._file(row, variant)
+        if self.store.exists(path):
+            record: dict[str, Any] = self.store.read_json(path)
+            self.reporter.say(f"{title_of(record)}  done before")
+            return record
+        trained = self._train(row) if supervision_of(row) else None
+        work = PeerWork(
+            config=self.settled_flow if row == "moving-region" else self.config,
+            row=row,
+            variant=variant,
+            weights=trained["weights"] if trained else "",
+            checkpoint=self.checkpoint if needs_network(row) else None,
+        )
+        record = {"row": row, "variant": dict(variant), "trained": trained, "sets": {}}
+        spent = num_images = 0.0
+        for name in self._set_names():
+            began = time.monotonic()
+            images = self._score(work, name)
+            spent, num_images = spent + time.monotonic() - began, num_images + len(images)
+            record["sets"][name] = summarize(images, self.config.seed).to_dict()
+        # Of the whole pipeline, starting its actors included.
+        record["seconds_per_image"] = spent / num_images
+        self.store.write_json(path, record)
+        found = [f"{name} {format_number(_mean_iou(scores))}" for name, scores in record["sets"].items()]
+        self.reporter.say(f"{title_of(record)}  mIoU {', '.join(found)}")
+        return record
+
+    def _file(self, row: str, variant: Mapping[str, float]) -> str:
+        names = [self.checkpoint.sha256 if self.checkpoint and needs_network(row) else ""]
+        if row == "moving-region" or supervision_of(row) == "motion":
+            names.append(self.flow_identity)
+        name = digest(row, dict(variant), shaping(row, self.config), names)
+        return f"rows/{row.replace('/', '-').replace(':', '-')}-{name}.json"
+
+    def _set_names(self) -> list[str]:
+        return ["val", "test"] if self.config.test_source else ["val"]
+
+    def _score(self, work: PeerWork, name: str) -> list[ImageScores]:
+        rows = scored_rows(self._set(name), self.config.max_images)
+        total = sum(len(json.loads(row["frames"])) for row in rows)
+        pace = Pace(total)
+        images: list[ImageScores] = []
+        for row in scored_by_peer(work, rows, self.offered.has_gpus).iter_rows():
+            images += images_of(row)
+            if pace.advance(len(json.loads(row["frames"])) + len(json.loads(row["failures"]))) and pace.done < total:
+                self.reporter.progress(f"{work.row}  {name}", pace.done, total, pace.elapsed_s)
+        check_scored(len(images), [], self.config.data.source or self.config.data.layout)
+        return images
+
+    def _set(self, name: str) -> list[MaskedClip]:
+        if name not in self._sets:
+            data = self.config.data
+            source = data.eval_source if name == "val" else self.config.test_source
+            clips: list[Clip] = list_held_out(data.layout, data.source, source)
+            looked = look_at(sorted(clips, key=lambda clip: natural_key(clip.clip_id)))
+            bad = [clip for clip in looked if isinstance(clip, Quarantined)]
+            found = [clip for clip in looked if isinstance(clip, MaskedClip)]
+            check_scored(len(found), bad, source or data.source or data.layout)
+            self.reporter.say(f"{name}  {len(found)} clips with masks, {len(bad)} left out")
+            self._sets[name] = found
+        return self._sets[name]
+
+    def _train(self, row: str) -> dict[str, Any]:
+        supervision = supervision_of(row)
+        fragments = self._motion_fragments if supervision == "motion" else self._fragments
+        work = self._work if supervision == "motion" else RoundWork(config=self.config.run, flow_identity="")
+        reading = Reading(work, [each.to_json() for each in fragments], supervision, self.config.learn.shuffle_images)
+        training = Training(config=self.config, row=row, reading=reading)
+        steps = self.config.learn.num_steps
+
+        def tell(record: Record) -> None:
+            self.reporter.progress(row, record["step"], steps, record["seconds"], loss=record["loss"])
+
+        weights = train_peer(training, self.offered.has_gpus, tell)
+        meta = self.store.read_json(f"{weights}/{MANIFEST_FILE}")["meta"]
+        return {"weights": weights, **{key: meta[key] for key in ("step", "seconds", "loss")}}
+
+    @cached_property
+    def _fragments(self) -> list[Fragment]:
+        return list(training_index(self.store, self.config.data).fragments)
+
+    @cached_property
+    def _motion_fragments(self) -> list[Fragment]:
+        """Training fragments whose motion is stored, made first where it is missing."""
+        made = make_flow(self._work, self._fragments, self.offered.has_gpus, self.reporter)
+        self.reporter.say(f"flow  {made.stored} fragments stored before, {made.made} made, {made.failed} left out")
+        stored = stored_fragments(self._work.targets, self._work.motion_folder)
+        found = [each for each in self._fragments if each.fragment_id in stored]
+        if not found:
+            raise DataError("No training fragment has motion; the reasons are in the folder quarantine under the root.")
+        return found
+
+    @cached_property
+    def _work(self) -> RoundWork:
+        return RoundWork(config=self.settled_flow.run, flow_identity=self.flow_identity)
+
+    @cached_property
+    def _estimator(self) -> tuple[str, str]:
+        estimator = build_flow(self.config.flow, best_device())
+        return estimator.name, estimator.identity
+
+    @property
+    def flow_identity(self) -> str:
+        """Which flow estimator this is, to the hash of its weights."""
+        return self._estimator[1]
+
+    @property
+    def settled_flow(self) -> CompareConfig:
+        """The config in which, after a fallback, no actor looks for the missing weights again."""
+        is_fallback = self._estimator[0] == "dis"
+        flow = replace(self.config.flow, estimator="dis") if is_fallback else self.config.flow
+        return replace(self.config, flow=flow)
+
+
+def write_pages(store: Store, config: CompareConfig, records: list[dict[str, Any]]) -> None:
+    """Write the records as JSON and as a page."""
+    offered = ray.cluster_resources()
+    data = config.data
+    facts = {
+        "training": f"layout {data.layout}, `{data.source or 'inside the package'}`",
+        "validation": f"`{data.eval_source or 'held-out part of the layout'}`",
+        "test": f"`{config.test_source}`" if config.test_source else "none",
+        "pictures": f"{data.image_width}x{data.image_height}, at most {config.max_images or 'all'} of each set",
+        "our own network": f"`{config.checkpoint}`" if config.checkpoint else "none given",
+        "peers that learn": f"{config.learn.size}, {config.learn.num_steps} steps of {config.learn.batch_size} images",
+        "seed": str(config.seed),
+        "machine": f"{offered.get('CPU', 0):g} CPUs, {offered.get('GPU', 0):g} GPUs, {platform.machine()}, "
+        f"torch {torch.__version__}",
+    }
+    store.write_json(TABLE, {"config": to_dict(config), "facts": facts, "rows": records})
+    store.write(PAGE, comparison_page(records, facts, config.select_by).encode())
+
+
+def _mean_iou(scores: Mapping[str, Any]) -> Any:
+    return scores["parts"]["all"]["mean_iou"]["value"]

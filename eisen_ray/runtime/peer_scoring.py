@@ -1,0 +1,163 @@
+"""A peer on one set of pictures with masks: frames (and a neighbour of each), segments in actors, scores in tasks."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray.data
+import torch
+
+from eisen_ray.baselines.peer import Peer, Picture, Segmentation, TrainablePeer
+from eisen_ray.build_peers import build_peer
+from eisen_ray.compare_config import CompareConfig, needs_network, supervision_of
+from eisen_ray.data.clips import Clip
+from eisen_ray.data.frames import read_frames, resize
+from eisen_ray.data.packed import pack_labels
+from eisen_ray.errors import DataError
+from eisen_ray.evaluate_config import EvaluateConfig, ScoredDataConfig
+from eisen_ray.learning.checkpoint import load_checkpoint
+from eisen_ray.measures.image_scores import ImageScores
+from eisen_ray.runtime.checkpoints import StoredCheckpoint
+from eisen_ray.runtime.datasets import Pool
+from eisen_ray.runtime.decoding import Row
+from eisen_ray.runtime.layout import stable_seed
+from eisen_ray.runtime.scoring import DecodeScored, ScoreMaps
+from eisen_ray.runtime.segmenting import load_network
+from eisen_ray.runtime.stages import limit_threads
+from eisen_ray.runtime.storage import Store
+from eisen_ray.runtime.student import best_device
+
+# As in `evaluate`: looking and decoding wait for storage half of the time, scoring is arithmetic on one core.
+READ_CPUS, SCORE_CPUS = 0.5, 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerWork:
+    """One row of a table with one variant of its settings; sent to every actor and task."""
+
+    config: CompareConfig
+    row: str
+    variant: Mapping[str, float]
+    weights: str = ""
+    """Folder of a trained peer's weights, relative to the root."""
+    checkpoint: StoredCheckpoint | None = None
+    """Our own network, for rows that are read from it."""
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width at which pictures are segmented, px: the size of training."""
+        data = self.config.data
+        if self.checkpoint is not None and needs_network(self.row):
+            data = self.checkpoint.config.data
+        return data.image_height, data.image_width
+
+
+class DecodeNeighbours:
+    """1:1, in a task. Adds `pairs`, uint8 [n, 2, h, w, 3]: each frame and the next one, of a last frame the one before.
+
+    Args:
+        height, width: of the flow, px.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.size = (height, width)
+
+    def __call__(self, row: Row) -> Row:
+        """Decode the neighbours of the frames that can be scored."""
+        clip, frames = Clip.from_json(row["clip"]), json.loads(row["frames"])
+        pairs = [resize(_with_neighbour(clip, frame), *self.size) for frame in frames]
+        return {**row, "pairs": np.stack(pairs) if pairs else np.zeros((0, 2, *self.size, 3), np.uint8)}
+
+
+def _with_neighbour(clip: Clip, frame: int) -> np.ndarray:
+    try:
+        return read_frames(clip, frame, 2)
+    except DataError:
+        # The last frame of its clip; of a clip with a single frame nothing moves.
+        return read_frames(clip, frame - 1, 2)[::-1] if frame > 0 else read_frames(clip, frame, 1).repeat(2, axis=0)
+
+
+class SegmentByPeer:
+    """1:1, in an actor. `images` become `labels` and `surety`, each picture alone and with draws of its own.
+
+    Raises:
+        ConfigError: a library is not installed.
+        WeightsError: weights are damaged or of another network.
+    """
+
+    def __init__(self, work: PeerWork, num_threads: int = 0) -> None:
+        limit_threads(num_threads)
+        self.work = work
+        self.device = best_device()
+        self.peer = load_peer(work, self.device)
+
+    def __call__(self, row: Row) -> Row:
+        """Segment the frames of a clip."""
+        images, clip = row.pop("images"), Clip.from_json(row["clip"])
+        pairs = row.pop("pairs") if self.peer.needs_neighbour else [None] * len(images)
+        labels: list[bytes] = []
+        surety = []
+        for image, pair, frame in zip(images, pairs, json.loads(row["frames"]), strict=True):
+            generator = torch.Generator(self.device)
+            generator.manual_seed(stable_seed("compare", self.work.config.seed, self.work.row, clip.clip_id, frame))
+            found = self.peer.segment(Picture(np.array(image), None if pair is None else np.array(pair)), generator)
+            labels += pack_labels(enlarged(found.labels, self.peer.stride)[None])
+            surety.append(confidences_of(found))
+        return {**row, "labels": labels, "surety": json.dumps(surety)}
+
+
+def load_peer(work: PeerWork, device: torch.device) -> Peer:
+    """The peer of a row with its weights, ready to segment."""
+    network = None
+    if work.checkpoint is not None and needs_network(work.row):
+        network = load_network(work.checkpoint, work.checkpoint.config.grouping)
+    peer = build_peer(work.row, work.config, work.variant, device, network)
+    if supervision_of(work.row) and isinstance(peer, TrainablePeer):
+        with tempfile.TemporaryDirectory() as folder:
+            load_checkpoint(Store(work.config.root).download(work.weights, Path(folder)), peer)
+    return peer
+
+
+def confidences_of(found: Segmentation) -> dict[int, float]:
+    """A confidence for each segment: the peer's, or where it gives none the segment's share of the picture."""
+    if found.confidences:
+        return found.confidences
+    names, counts = np.unique(found.labels[found.labels > 0], return_counts=True)
+    return dict(zip(names.tolist(), (counts / found.labels.size).tolist(), strict=True))
+
+
+def enlarged(labels: np.ndarray, times: int) -> np.ndarray:
+    """A label map [h, w] with every label repeated: [h * times, w * times]."""
+    return labels.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def scored_by_peer(work: PeerWork, rows: list[Row], on_gpu: bool) -> ray.data.Dataset:
+    """The stages: one row per few frames of a clip, with `scores`, see `scoring`.
+
+    Args:
+        work: the row of the table.
+        rows: from `scored_rows`.
+        on_gpu: whether the actor gets a GPU.
+    """
+    config, size = work.config, work.image_size
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    dataset = dataset.map(DecodeScored(*size), num_cpus=READ_CPUS)
+    if work.row == "moving-region":
+        dataset = dataset.map(DecodeNeighbours(config.flow.height, config.flow.width), num_cpus=READ_CPUS)
+    pool = Pool(1, 1, 1.0 if on_gpu else 0.0, config.resources.actor_cpus, config.resources.actor_threads)
+    dataset = dataset.map(
+        SegmentByPeer, fn_constructor_kwargs={"work": work, "num_threads": pool.num_threads}, **pool.arguments()
+    )
+    scored = ScoredDataConfig(layout=config.data.layout, source=config.data.source, arm_id=config.arm_id)
+    return dataset.map(ScoreMaps(EvaluateConfig(data=scored), size), num_cpus=SCORE_CPUS)
+
+
+def images_of(row: Mapping[str, Any]) -> list[ImageScores]:
+    """The scored images of a row that came out."""
+    return [ImageScores.from_dict(values) for values in json.loads(row["scores"])]
