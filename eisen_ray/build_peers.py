@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from eisen_ray.build import build_eisen, build_flow, build_grouping, build_motio
 from eisen_ray.compare_config import CompareConfig, needs_dino, needs_network, supervision_of
 from eisen_ray.errors import ConfigError
 from eisen_ray.model.backbone import ResNet50DeepLab
-from eisen_ray.model.eisen import Eisen, Grouping
+from eisen_ray.model.eisen import Eisen
 from eisen_ray.model.small_backbone import SmallBackbone
 
 Variant = Mapping[str, float]
@@ -92,17 +93,16 @@ def _reader(row: str, config: CompareConfig, variant: Variant, device: torch.dev
     if row == "network" and network is not None:
         return OwnNetwork(network.to(device), background_known=False).eval()
     readout = row.partition("/")[2]
-    source, grouping = _source(row, config, device, network)
+    source = _source(row, config, device, network)
+    # Of the table, for all readouts alike: small regions are dropped by the same rule.
     if readout == "competition":
-        return GroupingPeer(source, grouping)
-    return ReadoutPeer(source, READOUTS[readout](variant), config.variants.max_nodes, grouping.min_region_nodes)
+        return GroupingPeer(source, build_grouping(replace(config.grouping, threshold=variant["threshold"])))
+    return ReadoutPeer(source, READOUTS[readout](variant), config.variants.max_nodes, config.grouping.min_region_nodes)
 
 
-def _source(
-    row: str, config: CompareConfig, device: torch.device, network: Eisen | None
-) -> tuple[AffinitySource, Grouping]:
+def _source(row: str, config: CompareConfig, device: torch.device, network: Eisen | None) -> AffinitySource:
     if network is not None and not needs_dino(row):
-        return NetworkAffinities(network.to(device).eval()), network.grouping
+        return NetworkAffinities(network.to(device).eval())
     from eisen_ray.baselines.dino import DinoAffinities
 
-    return DinoAffinities(config.dino, config.variants.dino_temperature), build_grouping(config.grouping)
+    return DinoAffinities(config.dino, config.variants.dino_temperature)

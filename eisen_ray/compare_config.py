@@ -78,10 +78,12 @@ class VariantsConfig:
 
     felzenszwalb_scales: tuple[float, ...] = (100.0, 200.0, 400.0, 800.0)
     """Felzenszwalb: larger gives larger regions."""
-    felzenszwalb_sigma: float = 0.8
-    """Felzenszwalb: smoothing of the picture, px."""
+    felzenszwalb_sigma: float = 0.3
+    """Felzenszwalb: smoothing of the picture, px (the library's 0.8 is for larger pictures) [Decision 120]."""
     felzenszwalb_min_size: int = 20
     """Felzenszwalb: smaller regions join a neighbour, px."""
+    thresholds: tuple[float, ...] = (0.25, 0.5, 0.7)
+    """KProp and Competition among readouts: the affinity above which a pair excites, in place of the network's own."""
     num_clusters: tuple[int, ...] = (4, 8, 16)
     """Spectral clustering: segments in a picture."""
     preferences: tuple[float, ...] = (-10.0, 0.0, 0.5)
@@ -96,7 +98,7 @@ class VariantsConfig:
     def __post_init__(self) -> None:
         above_zero(self, "felzenszwalb_sigma", "dino_temperature")
         at_least(self, felzenszwalb_min_size=1, max_nodes=16)
-        for name in ("felzenszwalb_scales", "num_clusters", "preferences", "edge_thresholds"):
+        for name in ("felzenszwalb_scales", "thresholds", "num_clusters", "preferences", "edge_thresholds"):
             require(getattr(self, name), f"variants.{name}", (), "at least one value")
 
 
@@ -129,9 +131,9 @@ class CompareConfig:
     flow: FlowConfig = field(default_factory=FlowConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    """Our own network, where it is trained as a peer, and the backbone of Panoptic-DeepLab and SSAP."""
+    """Our own network, where it is trained as a peer."""
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
-    """Of our own network as a peer, and of DINO's affinities; a checkpoint keeps its own."""
+    """Of our own network as a peer, and of `*/competition`; the row `network` keeps its checkpoint's."""
     learn: LearnConfig = field(default_factory=LearnConfig)
     variants: VariantsConfig = field(default_factory=VariantsConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
@@ -183,6 +185,7 @@ def variants_of(row: str, variants: VariantsConfig) -> list[dict[str, float]]:
     """The settings that are tried for a row, by name; one empty set where there is nothing to try."""
     tried: dict[str, dict[str, tuple[float, ...]]] = {
         "felzenszwalb": {"scale": variants.felzenszwalb_scales},
+        "competition": {"threshold": variants.thresholds},
         "spectral": {"clusters": variants.num_clusters},
         "affinity-propagation": {"preference": variants.preferences},
         "label-propagation": {"threshold": variants.edge_thresholds},
@@ -194,14 +197,18 @@ def variants_of(row: str, variants: VariantsConfig) -> list[dict[str, float]]:
 
 def shaping(row: str, config: CompareConfig) -> dict[str, Any]:
     """The settings that shape a row's scores: what is not in it may change without the row being made again."""
-    values = to_dict(config)
-    data = {key: value for key, value in values["data"].items() if key not in ("max_bad_share",)}
-    kept: dict[str, Any] = {"seed": config.seed, "data": data, "arm_id": config.arm_id, "dino": ""}
-    kept |= {"max_images": config.max_images, "test_source": config.test_source, "variants": values["variants"]}
-    if needs_dino(row):
-        kept |= {"dino": config.dino, "grouping": values["grouping"]}
+    values, readout = to_dict(config), row.partition("/")[2]
+    kept = {key: values["data"][key] for key in ("layout", "source", "eval_source", "image_height", "image_width")}
+    kept |= {key: values[key] for key in ("seed", "arm_id", "max_images", "test_source")}
+    fixed = values["variants"]
+    if row == "felzenszwalb":
+        kept |= {key: fixed[key] for key in ("felzenszwalb_sigma", "felzenszwalb_min_size")}
     if row == "moving-region":
         kept |= {"flow": values["flow"], "motion": values["motion"]}
+    if needs_dino(row):
+        kept |= {"dino": config.dino, "temperature": fixed["dino_temperature"]}
+    if readout:
+        kept |= {"max_nodes": fixed["max_nodes"], "grouping": values["grouping"]}
     return kept | (learning_shape(row, config) if supervision_of(row) else {})
 
 
@@ -210,8 +217,10 @@ def learning_shape(row: str, config: CompareConfig) -> dict[str, Any]:
     values = to_dict(config)
     places = ("checkpoint_every_steps", "log_every_steps")
     data = {key: value for key, value in values["data"].items() if key not in ("max_bad_share", "eval_source")}
-    kept = {"row": row, "seed": config.seed, "data": data, "model": values["model"], "grouping": values["grouping"]}
+    kept = {"row": row, "seed": config.seed, "data": data}
     kept["learn"] = {key: value for key, value in values["learn"].items() if key not in places}
+    if row.startswith("eisen:"):
+        kept |= {"model": values["model"], "grouping": values["grouping"]}
     if supervision_of(row) == "motion":
         kept |= {"flow": values["flow"], "motion": values["motion"]}
     return kept

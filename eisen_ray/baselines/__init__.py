@@ -1,1 +1,1 @@
-"""Other methods on the same data, each in one file, thin over a well-kept library. torch and numpy; no Ray, no config."""
+"""Other methods on the same data, a file each, thin over well-kept libraries. torch and numpy; no Ray, no config."""

@@ -60,7 +60,7 @@ class PeerTraining:
             images, labels = augment(images, labels, generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.peer.loss(images, labels, generator)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.peer.parameters(), self.settings.clip_norm)
         value = float(loss.detach())
         if not bool(torch.isfinite(norm)) or not torch.isfinite(loss.detach()):
@@ -71,5 +71,5 @@ class PeerTraining:
 
 
 def one_object(labels: Tensor) -> Tensor:
-    """Everything that moves as one object, as the paper trains its baselines under motion supervision [Decision 121]."""
+    """Everything that moves as one object: how the paper's baselines see motion [Decision 121]."""
     return (labels > 0).long()

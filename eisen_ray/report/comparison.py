@@ -78,7 +78,7 @@ def comparison_page(records: Sequence[Record], facts: Mapping[str, str], select_
         ]
     lines += [
         "",
-        f"Where a row has settings, the ones with the best {MEASURES[select_by][0]} on the validation set are shown. "
+        f"Where a row has settings, the ones with the best {MEASURES[select_by][0]} on the validation set are shown.",
         "Measures: docs/measures.md.",
         "",
         "## Intervals and cost",

@@ -83,8 +83,15 @@ def settled(config: CompareConfig) -> CompareConfig:
     data = replace(
         config.data, source=settled_place(config.data.source), eval_source=settled_place(config.data.eval_source)
     )
-    places = ("root", "targets", "checkpoint", "dino", "test_source")
-    return replace(config, data=data, **{name: settled_place(getattr(config, name)) for name in places})
+    return replace(
+        config,
+        data=data,
+        root=settled_place(config.root),
+        targets=settled_place(config.targets),
+        checkpoint=settled_place(config.checkpoint),
+        dino=settled_place(config.dino),
+        test_source=settled_place(config.test_source),
+    )
 
 
 def possible_rows(config: CompareConfig) -> tuple[list[str], list[str]]:
@@ -156,9 +163,9 @@ class Table:
         spent = num_images = 0.0
         for name in self._set_names():
             began = time.monotonic()
-            images = self._score(work, name)
+            images, left_out = self._score(work, name)
             spent, num_images = spent + time.monotonic() - began, num_images + len(images)
-            record["sets"][name] = summarize(images, self.config.seed).to_dict()
+            record["sets"][name] = {**summarize(images, self.config.seed).to_dict(), "left_out": left_out}
         # Of the whole pipeline, starting its actors included.
         record["seconds_per_image"] = spent / num_images
         self.store.write_json(path, record)
@@ -176,17 +183,21 @@ class Table:
     def _set_names(self) -> list[str]:
         return ["val", "test"] if self.config.test_source else ["val"]
 
-    def _score(self, work: PeerWork, name: str) -> list[ImageScores]:
+    def _score(self, work: PeerWork, name: str) -> tuple[list[ImageScores], list[dict[str, Any]]]:
+        """All images of a set, and those that cannot be scored, with their reasons."""
         rows = scored_rows(self._set(name), self.config.max_images)
         total = sum(len(json.loads(row["frames"])) for row in rows)
         pace = Pace(total)
         images: list[ImageScores] = []
+        left_out: list[dict[str, Any]] = []
         for row in scored_by_peer(work, rows, self.offered.has_gpus).iter_rows():
             images += images_of(row)
+            left_out += json.loads(row["failures"])
             if pace.advance(len(json.loads(row["frames"])) + len(json.loads(row["failures"]))) and pace.done < total:
                 self.reporter.progress(f"{work.row}  {name}", pace.done, total, pace.elapsed_s)
-        check_scored(len(images), [], self.config.data.source or self.config.data.layout)
-        return images
+        quarantine = [Quarantined.from_dict(item) for item in left_out]
+        check_scored(len(images), quarantine, self.config.data.source or self.config.data.layout)
+        return images, left_out
 
     def _set(self, name: str) -> list[MaskedClip]:
         if name not in self._sets:

@@ -130,10 +130,11 @@ def endless(reading: Reading, seed: int) -> Iterator[Labelled]:
         if reading.is_kept:
             kept = list(samples)
             samples = iter([kept[place] for place in rng.permutation(len(kept))])
-        count = 0
-        for count, sample in enumerate(_mixed(samples, reading.shuffle_images, rng), start=1):
+        num_samples = 0
+        for sample in _mixed(samples, reading.shuffle_images, rng):
+            num_samples += 1
             yield sample
-        if count == 0:
+        if num_samples == 0:
             missing = "masks" if reading.supervision == "full" else "motion"
             raise DataError(
                 f"No training image at {reading.work.config.data.source or 'the sample'} has {missing}; expected some."
