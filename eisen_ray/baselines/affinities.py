@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from eisen_ray.baselines.peer import Picture, Segmentation
+from eisen_ray.baselines.peer import Picture, Segmentation, draw_seed
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.eisen import Eisen, Grouping
 from eisen_ray.model.neighbors import full_neighborhood
@@ -75,8 +75,7 @@ class ReadoutPeer:
         """Read segments, split them into connected regions, drop small ones, as our own grouping does."""
         graph, grid = self.source.graph(picture.image, generator)
         affinity, coarse = pooled(graph.affinity()[0, 0], grid, self.max_nodes)
-        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
-        labels = self.readout(symmetric(affinity), seed).reshape(coarse)
+        labels = self.readout(symmetric(affinity), draw_seed(generator)).reshape(coarse)
         rows, columns = (np.arange(fine) * small // fine for fine, small in zip(grid, coarse, strict=True))
         full = torch.from_numpy(labels[rows[:, None], columns[None, :]])
         regions = connected_regions(full[None], self.min_region_nodes)[0]

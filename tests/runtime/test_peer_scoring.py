@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eisen_ray.baselines.peer import Segmentation
+from eisen_ray.data.clips import Clip
+from eisen_ray.data.layouts import list_clips
+from eisen_ray.data.packed import unpack_labels
+from eisen_ray.runtime.checkpoints import StoredCheckpoint
+from eisen_ray.runtime.peer_scoring import DecodeNeighbours, PeerWork, SegmentByPeer, confidences_of, enlarged
+from eisen_ray.runtime.scoring import DecodeScored
+from tests.runtime.peers import small_table
+
+
+def row_of(clip: Clip, frames: list[int]) -> dict[str, object]:
+    """Some frames of a clip, decoded."""
+    return DecodeScored(64, 64)({"clip": clip.to_json(), "frames": json.dumps(frames)})
+
+
+def test_neighbours_are_the_next_frames_and_at_the_end_the_one_before(tmp_path: Path) -> None:
+    clip = list_clips("frames", small_table(tmp_path).data.source)[0]
+    pairs = DecodeNeighbours(128, 128)(row_of(clip, [0, 3]))["pairs"]
+    assert pairs.shape == (2, 2, 128, 128, 3)
+    centres = [[float((frame.mean(-1) > 110).nonzero()[1].mean()) for frame in pair] for pair in pairs]
+    assert centres[0][1] - centres[0][0] == pytest.approx(16, abs=4), "6 of 48 px to the right"
+    assert centres[1][1] - centres[1][0] == pytest.approx(-16, abs=4), "the last frame looks back"
+
+
+def test_a_clip_of_one_frame_does_not_move(tmp_path: Path) -> None:
+    clip = list_clips("frames", small_table(tmp_path).data.source)[0]
+    single = replace(clip, uris=clip.uris[:1])
+    pairs = DecodeNeighbours(64, 64)({"clip": single.to_json(), "frames": "[0]"})["pairs"]
+    assert np.array_equal(pairs[0, 0], pairs[0, 1])
+
+
+@pytest.mark.parametrize("row", ["felzenszwalb", "moving-region"])
+def test_pictures_become_labels_with_confidences(tmp_path: Path, row: str) -> None:
+    config = small_table(tmp_path)
+    clip = list_clips("frames", config.data.source)[0]
+    work = PeerWork(config=config, row=row, variant={"scale": 200.0})
+    given = DecodeNeighbours(128, 128)(row_of(clip, [0, 2])) if row == "moving-region" else row_of(clip, [0, 2])
+    found = SegmentByPeer(work)(given)
+    assert "images" not in found
+    assert "pairs" not in found
+    for packed, surety in zip(found["labels"], json.loads(found["surety"]), strict=True):
+        labels = unpack_labels(packed, (64, 64))
+        assert {str(name) for name in np.unique(labels[labels > 0])} == set(surety)
+        assert labels.any()
+
+
+def test_the_network_sees_pictures_at_its_own_size(tmp_path: Path, checkpoint: StoredCheckpoint) -> None:
+    work = PeerWork(config=small_table(tmp_path), row="network", variant={}, checkpoint=checkpoint)
+    assert work.image_size == (32, 48)
+    assert replace(work, row="felzenszwalb").image_size == (64, 64)
+    clip = list_clips("frames", work.config.data.source)[0]
+    found = SegmentByPeer(work)(DecodeScored(32, 48)({"clip": clip.to_json(), "frames": "[1]"}))
+    labels = unpack_labels(found["labels"][0], (32, 48))
+    assert (labels[::4, ::4].repeat(4, 0).repeat(4, 1) == labels).all(), "on the grid of nodes"
+
+
+def test_without_confidences_a_segment_is_as_sure_as_it_is_large() -> None:
+    labels = np.array([[1, 1, 1, 0], [4, 0, 0, 0]], np.int32)
+    assert confidences_of(Segmentation(labels, {})) == {1: 0.375, 4: 0.125}
+    assert confidences_of(Segmentation(labels, {1: 0.9, 4: 0.2})) == {1: 0.9, 4: 0.2}
+    assert confidences_of(Segmentation(labels * 0, {})) == {}
+
+
+def test_enlarged() -> None:
+    assert enlarged(np.array([[1, 2]]), 2).tolist() == [[1, 1, 2, 2]] * 2
