@@ -30,7 +30,6 @@ from eisen_ray.data.layouts import list_held_out
 from eisen_ray.data.scored_frames import MaskedClip, check_scored
 from eisen_ray.errors import ConfigError, DataError
 from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
-from eisen_ray.measures.image_scores import ImageScores
 from eisen_ray.measures.scores import summarize
 from eisen_ray.report.comparison import chosen, comparison_page, comparison_table, title_of
 from eisen_ray.report.tables import format_number
@@ -42,11 +41,10 @@ from eisen_ray.runtime.indexing import training_index
 from eisen_ray.runtime.layout import RoundWork, stored_fragments
 from eisen_ray.runtime.passes import make_flow
 from eisen_ray.runtime.peer_samples import Reading
-from eisen_ray.runtime.peer_scoring import PeerWork, images_of, scored_by_peer
+from eisen_ray.runtime.peer_scoring import Came, PeerWork, asked_rows, came_out, scored_by_peer
 from eisen_ray.runtime.peer_training import Training, train_peer
 from eisen_ray.runtime.progress import Pace, Record
 from eisen_ray.runtime.reporter import Reporter
-from eisen_ray.runtime.scoring import scored_rows
 from eisen_ray.runtime.storage import Store
 from eisen_ray.runtime.student import best_device
 from eisen_ray.settings import digest, to_dict
@@ -138,40 +136,57 @@ class Table:
             raise ConfigError("No row of the table can be made: all need a checkpoint or DINO. Give --checkpoint.")
         records: list[dict[str, Any]] = []
         for row in rows:
-            records += [self._record(row, variant) for variant in variants_of(row, self.config.variants)]
+            records += self._records(row)
             write_pages(self.store, self.config, records)
-        for name in records[0]["sets"]:
+        for name in self.set_names:
             self.reporter.say(f"{name}\n{comparison_table(chosen(records, self.config.select_by), name)}\n")
         self.reporter.say(f"results  {self.store.uri(PAGE)}")
         return records
 
-    def _record(self, row: str, variant: Mapping[str, float]) -> dict[str, Any]:
-        path = self._file(row, variant)
-        if self.store.exists(path):
-            record: dict[str, Any] = self.store.read_json(path)
-            self.reporter.say(f"{title_of(record)}  done before")
-            return record
+    def _records(self, row: str) -> list[dict[str, Any]]:
+        variants = variants_of(row, self.config.variants)
+        files = [self._file(row, variant) for variant in variants]
+        missing = [place for place, file in enumerate(files) if not self.store.exists(file)]
+        made = self._make(row, [variants[place] for place in missing]) if missing else []
+        for place, record in zip(missing, made, strict=True):
+            self.store.write_json(files[place], record)
+        records = [self.store.read_json(file) for file in files]
+        for place, record in enumerate(records):
+            found = [f"{name} {format_number(_mean_iou(scores))}" for name, scores in record["sets"].items()]
+            done = "" if place in missing else "  done before"
+            self.reporter.say(f"{title_of(record)}  mIoU {', '.join(found)}{done}")
+        return records
+
+    def _make(self, row: str, variants: list[dict[str, float]]) -> list[dict[str, Any]]:
         trained = self._train(row) if supervision_of(row) else None
         work = PeerWork(
             config=self.settled_flow if row == "moving-region" else self.config,
             row=row,
-            variant=variant,
+            variants=tuple(variants),
             weights=trained["weights"] if trained else "",
             checkpoint=self.checkpoint if needs_network(row) else None,
         )
-        record = {"row": row, "variant": dict(variant), "trained": trained, "sets": {}}
-        spent = num_images = 0.0
-        for name in self._set_names():
-            began = time.monotonic()
-            images, left_out = self._score(work, name)
-            spent, num_images = spent + time.monotonic() - began, num_images + len(images)
-            record["sets"][name] = {**summarize(images, self.config.seed).to_dict(), "left_out": left_out}
-        # Of the whole pipeline, starting its actors included.
-        record["seconds_per_image"] = spent / num_images
-        self.store.write_json(path, record)
-        found = [f"{name} {format_number(_mean_iou(scores))}" for name, scores in record["sets"].items()]
-        self.reporter.say(f"{title_of(record)}  mIoU {', '.join(found)}")
-        return record
+        began = time.monotonic()
+        found = self._score(work)
+        # Of the whole pipeline: reading, its actor's start and all variants included.
+        pace = (time.monotonic() - began) / sum(len(each.images) for each in found)
+        return [
+            {
+                "row": row,
+                "variant": variant,
+                "trained": trained,
+                "seconds_per_image": pace,
+                "sets": {name: self._summed(found, name, place) for name in self.set_names},
+            }
+            for place, variant in enumerate(variants)
+        ]
+
+    def _summed(self, found: list[Came], name: str, variant: int) -> dict[str, Any]:
+        own = [each for each in found if (each.set_name, each.variant) == (name, variant)]
+        images = [image for each in own for image in each.images]
+        bad = [item for each in own for item in each.left_out]
+        check_scored(len(images), bad, f"the set {name!r}")
+        return {**summarize(images, self.config.seed).to_dict(), "left_out": [item.to_dict() for item in bad]}
 
     def _file(self, row: str, variant: Mapping[str, float]) -> str:
         names = [self.checkpoint.sha256 if self.checkpoint and needs_network(row) else ""]
@@ -180,24 +195,22 @@ class Table:
         name = digest(row, dict(variant), shaping(row, self.config), names)
         return f"rows/{row.replace('/', '-').replace(':', '-')}-{name}.json"
 
-    def _set_names(self) -> list[str]:
+    @property
+    def set_names(self) -> list[str]:
+        """Names of the sets that are scored."""
         return ["val", "test"] if self.config.test_source else ["val"]
 
-    def _score(self, work: PeerWork, name: str) -> tuple[list[ImageScores], list[dict[str, Any]]]:
-        """All images of a set, and those that cannot be scored, with their reasons."""
-        rows = scored_rows(self._set(name), self.config.max_images)
+    def _score(self, work: PeerWork) -> list[Came]:
+        sets = {name: self._set(name) for name in self.set_names}
+        rows = asked_rows(sets, self.config.max_images, len(work.variants))
         total = sum(len(json.loads(row["frames"])) for row in rows)
         pace = Pace(total)
-        images: list[ImageScores] = []
-        left_out: list[dict[str, Any]] = []
+        found = []
         for row in scored_by_peer(work, rows, self.offered.has_gpus).iter_rows():
-            images += images_of(row)
-            left_out += json.loads(row["failures"])
-            if pace.advance(len(json.loads(row["frames"])) + len(json.loads(row["failures"]))) and pace.done < total:
-                self.reporter.progress(f"{work.row}  {name}", pace.done, total, pace.elapsed_s)
-        quarantine = [Quarantined.from_dict(item) for item in left_out]
-        check_scored(len(images), quarantine, self.config.data.source or self.config.data.layout)
-        return images, left_out
+            found.append(came_out(row))
+            if pace.advance(len(found[-1].images) + len(found[-1].left_out)) and pace.done < total:
+                self.reporter.progress(work.row, pace.done, total, pace.elapsed_s)
+        return found
 
     def _set(self, name: str) -> list[MaskedClip]:
         if name not in self._sets:

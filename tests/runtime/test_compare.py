@@ -16,34 +16,44 @@ from tests.runtime.peers import small_table
 def test_a_table_is_made_once(
     tmp_path: Path, checkpoint: StoredCheckpoint, ray_cluster: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = small_table(
-        tmp_path,
-        rows=("felzenszwalb", "moving-region", "network", "network/spectral", "dino/spectral", "ssap:motion"),
-        checkpoint=checkpoint.store.uri(checkpoint.path),
-    )
+    address = checkpoint.store.uri(checkpoint.path)
+    config = small_table(tmp_path, rows=("felzenszwalb", "network", "dino/spectral"), checkpoint=address)
     config = replace(config, test_source=config.data.source)
     records = compare(config)
     told = capsys.readouterr().out
     assert "left out  dino/spectral: needs --dino" in told
-    assert [record["row"] for record in records] == [
-        "felzenszwalb", "felzenszwalb", "moving-region", "network", "network/spectral", "ssap:motion",
-    ]  # fmt: skip
-    by_row = {record["row"]: record for record in records}
-    assert set(by_row["network"]["sets"]) == {"val", "test"}
-    moving = by_row["moving-region"]["sets"]["val"]["parts"]["all"]["mean_iou"]["value"]
-    assert moving > 0.4, "the square moves, and nothing else"
-    assert by_row["ssap:motion"]["trained"]["step"] == 4
-    assert by_row["network"]["trained"] is None
-    written = json.loads((tmp_path / "root" / TABLE).read_text())
-    assert written["rows"] == records
+    assert [(record["row"], record["variant"]) for record in records] == [
+        ("felzenszwalb", {"scale": 100.0}),
+        ("felzenszwalb", {"scale": 400.0}),
+        ("network", {}),
+    ]
+    for record in records:
+        assert set(record["sets"]) == {"val", "test"}
+        assert [scores["num_images"] for scores in record["sets"].values()] == [4, 4]
+        assert record["sets"]["val"]["parts"] == record["sets"]["test"]["parts"], "the same pictures"
+    assert json.loads((tmp_path / "root" / TABLE).read_text())["rows"] == records
     page = (tmp_path / "root" / PAGE).read_text()
     assert "## test" in page
     assert "4 images with objects, 4 objects." in page
 
-    assert compare(replace(config, rows=("network", "ssap:motion"))) == records[3:4] + records[5:]
+    more = replace(config, variants=replace(config.variants, felzenszwalb_scales=(100.0, 50.0)), rows=("felzenszwalb",))
+    again = compare(more)
+    assert again[0] == records[0]
     told = capsys.readouterr().out
-    assert "network  done before" in told
-    assert "ssap:motion  done before" in told
+    assert "felzenszwalb, scale 100  mIoU" in told.split("done before")[0]
+    assert told.count("done before") == 1
+
+
+@pytest.mark.slow
+def test_peers_that_learn_and_the_moving_region(tmp_path: Path, ray_cluster: None) -> None:
+    rows = ("moving-region", "ssap:motion", "panoptic-deeplab:full", "mask-rcnn:full", "detr:motion", "eisen:full")
+    config = small_table(tmp_path, rows=rows)
+    records = compare(config)
+    assert [record["row"] for record in records] == list(rows)
+    moving = records[0]["sets"]["val"]["parts"]["all"]["mean_iou"]["value"]
+    assert moving > 0.4, "the square moves, and nothing else"
+    assert [record["trained"]["step"] for record in records[1:]] == [4] * 5
+    assert compare(config) == records
 
 
 def test_rows_that_lack_something() -> None:
