@@ -74,7 +74,7 @@ class LearnConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantsConfig:
-    """Settings of peers that are tried one after the other; the best on the validation set is the peer's row."""
+    """Settings of peers that are tried one after the other; the best on the validation set is shown [Decision 127]."""
 
     felzenszwalb_scales: tuple[float, ...] = (100.0, 200.0, 400.0, 800.0)
     """Felzenszwalb: larger gives larger regions."""

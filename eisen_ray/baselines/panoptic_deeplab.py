@@ -13,7 +13,7 @@ from eisen_ray.baselines.instances import instances_of
 from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
 from eisen_ray.model.backbone import normalize_images
 
-# Sizes of the authors' settings are px of pictures of 512 px; they are kept as shares of the picture.
+# The authors' sizes are px of pictures of 512 px; they are kept as shares of the picture [Decision 124].
 _AUTHORS_SIDE = 512
 _SIGMA = 8 / _AUTHORS_SIDE
 _NMS = 41 / _AUTHORS_SIDE

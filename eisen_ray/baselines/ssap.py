@@ -1,4 +1,4 @@
-"""SSAP, compact: a pyramid of 5x5 affinities on our own backbone, read from coarse to fine by greedy partition."""
+"""SSAP, compact: 5x5 affinities at several strides, read from coarse to fine by greedy partition [Decision 125]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training loop's step for all peers: augment, forward, backward, clip, Adam with our own schedule."""
+"""One step for all peers: augment, forward, backward, clip, Adam with our own schedule [Decision 122]."""
 
 from __future__ import annotations
 

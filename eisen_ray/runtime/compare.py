@@ -13,7 +13,6 @@ from typing import Any
 import ray
 import torch
 
-from eisen_ray.build import build_flow
 from eisen_ray.compare_config import (
     CompareConfig,
     needs_dino,
@@ -25,10 +24,9 @@ from eisen_ray.compare_config import (
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.files import natural_key
 from eisen_ray.data.frames import Quarantined
-from eisen_ray.data.index import Fragment
 from eisen_ray.data.layouts import list_held_out
 from eisen_ray.data.scored_frames import MaskedClip, check_scored
-from eisen_ray.errors import ConfigError, DataError
+from eisen_ray.errors import ConfigError
 from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
 from eisen_ray.measures.scores import summarize
 from eisen_ray.report.comparison import chosen, comparison_page, comparison_table, title_of
@@ -37,16 +35,12 @@ from eisen_ray.runtime.bootstrap import settled_place
 from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
 from eisen_ray.runtime.cluster import Capacity, capacity, connect
 from eisen_ray.runtime.evaluate import look_at
-from eisen_ray.runtime.indexing import training_index
-from eisen_ray.runtime.layout import RoundWork, stored_fragments
-from eisen_ray.runtime.passes import make_flow
-from eisen_ray.runtime.peer_samples import Reading
 from eisen_ray.runtime.peer_scoring import Came, PeerWork, asked_rows, came_out, scored_by_peer
+from eisen_ray.runtime.peer_targets import PeerTargets
 from eisen_ray.runtime.peer_training import Training, train_peer
 from eisen_ray.runtime.progress import Pace, Record
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.storage import Store
-from eisen_ray.runtime.student import best_device
 from eisen_ray.settings import digest, to_dict
 
 TABLE, PAGE = "compare.json", "compare.md"
@@ -160,7 +154,7 @@ class Table:
     def _make(self, row: str, variants: list[dict[str, float]]) -> list[dict[str, Any]]:
         trained = self._train(row) if supervision_of(row) else None
         work = PeerWork(
-            config=self.settled_flow if row == "moving-region" else self.config,
+            config=self._targets.settled if row == "moving-region" else self.config,
             row=row,
             variants=tuple(variants),
             weights=trained["weights"] if trained else "",
@@ -191,7 +185,7 @@ class Table:
     def _file(self, row: str, variant: Mapping[str, float]) -> str:
         names = [self.checkpoint.sha256 if self.checkpoint and needs_network(row) else ""]
         if row == "moving-region" or supervision_of(row) == "motion":
-            names.append(self.flow_identity)
+            names.append(self._targets.flow_identity)
         name = digest(row, dict(variant), shaping(row, self.config), names)
         return f"rows/{row.replace('/', '-').replace(':', '-')}-{name}.json"
 
@@ -226,11 +220,7 @@ class Table:
         return self._sets[name]
 
     def _train(self, row: str) -> dict[str, Any]:
-        supervision = supervision_of(row)
-        fragments = self._motion_fragments if supervision == "motion" else self._fragments
-        work = self._work if supervision == "motion" else RoundWork(config=self.config.run, flow_identity="")
-        reading = Reading(work, [each.to_json() for each in fragments], supervision, self.config.learn.shuffle_images)
-        training = Training(config=self.config, row=row, reading=reading)
+        training = Training(config=self.config, row=row, reading=self._targets.reading(supervision_of(row)))
         steps = self.config.learn.num_steps
 
         def tell(record: Record) -> None:
@@ -241,40 +231,8 @@ class Table:
         return {"weights": weights, **{key: meta[key] for key in ("step", "seconds", "loss")}}
 
     @cached_property
-    def _fragments(self) -> list[Fragment]:
-        return list(training_index(self.store, self.config.data).fragments)
-
-    @cached_property
-    def _motion_fragments(self) -> list[Fragment]:
-        """Training fragments whose motion is stored, made first where it is missing."""
-        made = make_flow(self._work, self._fragments, self.offered.has_gpus, self.reporter)
-        self.reporter.say(f"flow  {made.stored} fragments stored before, {made.made} made, {made.failed} left out")
-        stored = stored_fragments(self._work.targets, self._work.motion_folder)
-        found = [each for each in self._fragments if each.fragment_id in stored]
-        if not found:
-            raise DataError("No training fragment has motion; the reasons are in the folder quarantine under the root.")
-        return found
-
-    @cached_property
-    def _work(self) -> RoundWork:
-        return RoundWork(config=self.settled_flow.run, flow_identity=self.flow_identity)
-
-    @cached_property
-    def _estimator(self) -> tuple[str, str]:
-        estimator = build_flow(self.config.flow, best_device())
-        return estimator.name, estimator.identity
-
-    @property
-    def flow_identity(self) -> str:
-        """Which flow estimator this is, to the hash of its weights."""
-        return self._estimator[1]
-
-    @property
-    def settled_flow(self) -> CompareConfig:
-        """The config in which, after a fallback, no actor looks for the missing weights again."""
-        is_fallback = self._estimator[0] == "dis"
-        flow = replace(self.config.flow, estimator="dis") if is_fallback else self.config.flow
-        return replace(self.config, flow=flow)
+    def _targets(self) -> PeerTargets:
+        return PeerTargets(self.config, self.offered.has_gpus, self.reporter)
 
 
 def write_pages(store: Store, config: CompareConfig, records: list[dict[str, Any]]) -> None:
