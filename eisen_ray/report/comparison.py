@@ -23,6 +23,9 @@ COLUMNS = (
 PART_COLUMNS = ("arm", "objects", "small", "medium", "large")
 """Parts of the objects of which it shows mIoU, where there are such."""
 
+SETS = ("val", "test")
+"""Sets of pictures in the order in which they are shown."""
+
 Record = Mapping[str, Any]
 Style = Literal["text", "markdown"]
 
@@ -41,6 +44,15 @@ def chosen(records: Sequence[Record], select_by: str) -> list[Record]:
         if before is None or _value(record, "val", select_by) > _value(before, "val", select_by):
             best[record["row"]] = record
     return list(best.values())
+
+
+def mean_ious(record: Record) -> dict[str, str]:
+    """MIoU of a record on each set that it has, as text."""
+    return {
+        name: format_number(record["sets"][name]["parts"]["all"]["mean_iou"]["value"])
+        for name in SETS
+        if name in record["sets"]
+    }
 
 
 def comparison_table(records: Sequence[Record], name: str, style: Style = "text") -> str:
@@ -65,8 +77,9 @@ def comparison_page(records: Sequence[Record], facts: Mapping[str, str], select_
         select_by: measure on the validation set that chose.
     """
     best = chosen(records, select_by)
+    sets = list(mean_ious(best[0]))
     lines = ["# Comparison", "", *(f"- {name}: {value}" for name, value in facts.items())]
-    for name in best[0]["sets"]:
+    for name in sets:
         scores = best[0]["sets"][name]
         lines += [
             "",
@@ -86,16 +99,17 @@ def comparison_page(records: Sequence[Record], facts: Mapping[str, str], select_
         _cost_table(best),
     ]
     if len(records) > len(best):
-        for name in best[0]["sets"]:
+        for name in sets:
             lines += ["", f"## All settings, {name}", "", comparison_table(records, name, "markdown")]
     return "\n".join(lines) + "\n"
 
 
 def _cost_table(records: Sequence[Record]) -> str:
-    titles = ["row", *(f"mIoU {name}, 95 %" for name in records[0]["sets"]), "steps", "training", "s/image"]
+    sets = list(mean_ious(records[0]))
+    titles = ["row", *(f"mIoU {name}, 95 %" for name in sets), "steps", "training", "s/image"]
     lines = []
     for record in records:
-        found = [scores["parts"]["all"]["mean_iou"] for scores in record["sets"].values()]
+        found = [record["sets"][name]["parts"]["all"]["mean_iou"] for name in sets]
         ranges = [f"{format_number(one['low'])} to {format_number(one['high'])}" for one in found]
         trained = record["trained"] or {}
         took = format_duration(trained["seconds"]) if trained else format_number(None)

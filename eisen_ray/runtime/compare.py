@@ -29,8 +29,7 @@ from eisen_ray.data.scored_frames import MaskedClip, check_scored
 from eisen_ray.errors import ConfigError
 from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
 from eisen_ray.measures.scores import summarize
-from eisen_ray.report.comparison import chosen, comparison_page, comparison_table, title_of
-from eisen_ray.report.tables import format_number
+from eisen_ray.report.comparison import chosen, comparison_page, comparison_table, mean_ious, title_of
 from eisen_ray.runtime.bootstrap import settled_place
 from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
 from eisen_ray.runtime.cluster import Capacity, capacity, connect
@@ -146,7 +145,7 @@ class Table:
             self.store.write_json(files[place], record)
         records = [self.store.read_json(file) for file in files]
         for place, record in enumerate(records):
-            found = [f"{name} {format_number(_mean_iou(scores))}" for name, scores in record["sets"].items()]
+            found = [f"{name} {value}" for name, value in mean_ious(record).items()]
             done = "" if place in missing else "  done before"
             self.reporter.say(f"{title_of(record)}  mIoU {', '.join(found)}{done}")
         return records
@@ -252,7 +251,3 @@ def write_pages(store: Store, config: CompareConfig, records: list[dict[str, Any
     }
     store.write_json(TABLE, {"config": to_dict(config), "facts": facts, "rows": records})
     store.write(PAGE, comparison_page(records, facts, config.select_by).encode())
-
-
-def _mean_iou(scores: Mapping[str, Any]) -> Any:
-    return scores["parts"]["all"]["mean_iou"]["value"]

@@ -1,4 +1,4 @@
-"""Training images of peers with label maps: the student's motion targets, or masks. Batches, epoch after epoch."""
+"""Training images of peers with label maps: the student's motion targets, or masks. Runs in tasks too; no torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import ray.data
-import torch
-from torch import Tensor
 
 from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import masked_frames, read_masks, resize_masks
@@ -100,26 +98,14 @@ class Reading(NamedTuple):
         return 2 * images * data.image_height * data.image_width * 3 <= REPLAY_BYTES
 
 
-def batches(reading: Reading, batch_size: int, seed: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images uint8 [B, 3, H, W] and labels int64 [B, h, w] on the device, without end, in random order.
+def endless(reading: Reading, seed: int) -> Iterator[Labelled]:
+    """Single samples in random order, epoch after epoch.
 
     Images in which nothing moves are left out under motion supervision: they have nothing to teach [Decision 121].
 
     Raises:
         DataError: there is nothing to learn from.
     """
-    batch: list[Labelled] = []
-    for sample in endless(reading, seed):
-        batch.append(sample)
-        if len(batch) == batch_size:
-            images = torch.from_numpy(np.stack([each.image for each in batch])).to(device)
-            labels = torch.from_numpy(np.stack([each.labels for each in batch]).astype(np.int64)).to(device)
-            yield images.permute(0, 3, 1, 2).contiguous(), labels
-            batch = []
-
-
-def endless(reading: Reading, seed: int) -> Iterator[Labelled]:
-    """Single samples, epoch after epoch."""
     kept: list[Labelled] = []
     for epoch in itertools.count():
         rng = np.random.default_rng([seed, epoch])

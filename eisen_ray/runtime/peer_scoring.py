@@ -17,10 +17,9 @@ from eisen_ray.baselines.peer import Peer, Picture, Segmentation, TrainablePeer
 from eisen_ray.build_peers import build_peer
 from eisen_ray.compare_config import CompareConfig, needs_network, supervision_of
 from eisen_ray.data.clips import Clip
-from eisen_ray.data.frames import Quarantined, read_frames, resize
+from eisen_ray.data.frames import Quarantined
 from eisen_ray.data.packed import pack_labels
 from eisen_ray.data.scored_frames import MaskedClip
-from eisen_ray.errors import DataError
 from eisen_ray.evaluate_config import EvaluateConfig, ScoredDataConfig
 from eisen_ray.learning.checkpoint import load_checkpoint
 from eisen_ray.measures.image_scores import ImageScores
@@ -28,6 +27,7 @@ from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.datasets import Pool
 from eisen_ray.runtime.decoding import Row
 from eisen_ray.runtime.layout import stable_seed
+from eisen_ray.runtime.neighbours import DecodeNeighbours
 from eisen_ray.runtime.scoring import DecodeScored, ScoreMaps, scored_rows
 from eisen_ray.runtime.segmenting import load_network
 from eisen_ray.runtime.stages import limit_threads
@@ -60,31 +60,6 @@ class PeerWork:
         if self.checkpoint is not None and needs_network(self.row):
             data = self.checkpoint.config.data
         return data.image_height, data.image_width
-
-
-class DecodeNeighbours:
-    """1:1, in a task. Adds `pairs`, uint8 [n, 2, h, w, 3]: each frame and the next one, of a last frame the one before.
-
-    Args:
-        height, width: of the flow, px.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self.size = (height, width)
-
-    def __call__(self, row: Row) -> Row:
-        """Decode the neighbours of the frames that can be scored."""
-        clip, frames = Clip.from_json(row["clip"]), json.loads(row["frames"])
-        pairs = [resize(_with_neighbour(clip, frame), *self.size) for frame in frames]
-        return {**row, "pairs": np.stack(pairs) if pairs else np.zeros((0, 2, *self.size, 3), np.uint8)}
-
-
-def _with_neighbour(clip: Clip, frame: int) -> np.ndarray:
-    try:
-        return read_frames(clip, frame, 2)
-    except DataError:
-        # The last frame of its clip; of a clip with a single frame nothing moves.
-        return read_frames(clip, frame - 1, 2)[::-1] if frame > 0 else read_frames(clip, frame, 1).repeat(2, axis=0)
 
 
 class SegmentByPeer:

@@ -6,13 +6,15 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 import torch
+from torch import Tensor
 
 from eisen_ray.baselines.training import PeerTraining, TrainSettings, one_object
 from eisen_ray.build_peers import build_trainable
@@ -20,7 +22,7 @@ from eisen_ray.compare_config import CompareConfig, learning_shape, supervision_
 from eisen_ray.learning.checkpoint import load_checkpoint, save_checkpoint
 from eisen_ray.runtime.checkpoints import MANIFEST
 from eisen_ray.runtime.layout import stable_seed
-from eisen_ray.runtime.peer_samples import Reading, batches
+from eisen_ray.runtime.peer_samples import Labelled, Reading, endless
 from eisen_ray.runtime.progress import BoardReader, Record, new_board
 from eisen_ray.runtime.storage import Store
 from eisen_ray.runtime.student import best_device
@@ -94,6 +96,18 @@ def run_training(training: Training, board: Any) -> None:
             board.add.remote({"step": step, "loss": loss, "seconds": elapsed})
         if at_end or step % learn.checkpoint_every_steps == 0:
             files.save(step, elapsed, loss, at_end)
+
+
+def batches(reading: Reading, batch_size: int, seed: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images uint8 [B, 3, H, W] and labels int64 [B, h, w] on the device, without end; see `endless`."""
+    batch: list[Labelled] = []
+    for sample in endless(reading, seed):
+        batch.append(sample)
+        if len(batch) == batch_size:
+            images = torch.from_numpy(np.stack([each.image for each in batch])).to(device)
+            labels = torch.from_numpy(np.stack([each.labels for each in batch]).astype(np.int64)).to(device)
+            yield images.permute(0, 3, 1, 2).contiguous(), labels
+            batch = []
 
 
 class _Files:

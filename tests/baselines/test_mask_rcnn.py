@@ -11,7 +11,7 @@ def test_learns_by_heart() -> None:
     torch.manual_seed(0)
     images, labels = squares(2)
     learner = MaskRcnnPeer("small", SIDE, SIDE)
-    losses = learn(learner, images, labels, 30)
+    losses = learn(learner, images, labels, 24)
     assert losses[-1] < 0.3 * max(losses)
     scores = score(learner, images, labels)
     assert scores["mean_iou"] > 0.6

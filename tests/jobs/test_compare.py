@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from eisen_ray.compare_config import CompareConfig
+from eisen_ray.compare_presets import TABLE4
 from jobs.compare import main, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,14 @@ def test_help_is_light(words: list[str]) -> None:
     assert ("table1_playroom" if len(words) == 1 else "--variants.num-clusters") in done.stdout
 
 
+def test_the_door_hands_its_settings_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[CompareConfig] = []
+    monkeypatch.setattr("eisen_ray.runtime.compare.compare", given.append)
+    assert run(monkeypatch, "table4_bridge", "--data.source", "/b", "--max-images", "7") == 0
+    assert [(config.data.source, config.max_images, config.rows) for config in given] == [("/b", 7, TABLE4)]
+
+
+@pytest.mark.slow
 def test_door(
     ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,9 +13,9 @@ from eisen_ray.data.layouts import list_clips
 from eisen_ray.data.packed import unpack_labels
 from eisen_ray.data.scored_frames import MaskedClip
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
+from eisen_ray.runtime.neighbours import DecodeNeighbours
 from eisen_ray.runtime.peer_scoring import (
     ASKED,
-    DecodeNeighbours,
     PeerWork,
     SegmentByPeer,
     asked_rows,
@@ -34,22 +34,6 @@ def asked(clip: Clip, variant: int = 0) -> Clip:
 def row_of(clip: Clip, frames: list[int]) -> dict[str, object]:
     """Some frames of a clip, decoded."""
     return DecodeScored(64, 64)({"clip": clip.to_json(), "frames": json.dumps(frames)})
-
-
-def test_neighbours_are_the_next_frames_and_at_the_end_the_one_before(tmp_path: Path) -> None:
-    clip = list_clips("frames", small_table(tmp_path).data.source)[0]
-    pairs = DecodeNeighbours(128, 128)(row_of(clip, [0, 3]))["pairs"]
-    assert pairs.shape == (2, 2, 128, 128, 3)
-    centres = [[float((frame.mean(-1) > 110).nonzero()[1].mean()) for frame in pair] for pair in pairs]
-    assert centres[0][1] - centres[0][0] == pytest.approx(16, abs=4), "6 of 48 px to the right"
-    assert centres[1][1] - centres[1][0] == pytest.approx(-16, abs=4), "the last frame looks back"
-
-
-def test_a_clip_of_one_frame_does_not_move(tmp_path: Path) -> None:
-    clip = list_clips("frames", small_table(tmp_path).data.source)[0]
-    single = replace(clip, uris=clip.uris[:1])
-    pairs = DecodeNeighbours(64, 64)({"clip": single.to_json(), "frames": "[0]"})["pairs"]
-    assert np.array_equal(pairs[0, 0], pairs[0, 1])
 
 
 @pytest.mark.parametrize("row", ["felzenszwalb", "moving-region"])

@@ -6,14 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from eisen_ray.learning.checkpoint import read_checkpoint
 from eisen_ray.runtime import peer_training
 from eisen_ray.runtime.layout import RoundWork
-from eisen_ray.runtime.peer_samples import Reading
-from eisen_ray.runtime.peer_training import Training, run_training, train_peer
+from eisen_ray.runtime.peer_samples import Labelled, Reading
+from eisen_ray.runtime.peer_training import Training, batches, run_training, train_peer
 from tests.runtime.peers import fragments_of, small_table
 
 
@@ -93,6 +94,17 @@ def test_motion_is_one_object_for_peers_but_not_for_our_network(
     monkeypatch.setattr(peer_training, "batches", drawn)
     run_training(training(tmp_path, row), Board())
     assert seen == [most] * 4
+
+
+def test_batches_are_stacked_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = [Labelled(np.full((8, 12, 3), k, np.uint8), np.full((2, 3), k, np.uint16)) for k in range(5)]
+    monkeypatch.setattr(peer_training, "endless", lambda *_: iter(samples))
+    found = list(batches(training(tmp_path, "ssap:full").reading, 2, 0, torch.device("cpu")))
+    assert len(found) == 2, "what does not fill a batch waits for the next epoch"
+    images, labels = found[1]
+    assert (images.shape, images.dtype) == ((2, 3, 8, 12), torch.uint8)
+    assert (labels.shape, labels.dtype) == ((2, 2, 3), torch.int64)
+    assert images[:, 0, 0, 0].tolist() == labels[:, 0, 0].tolist() == [2, 3]
 
 
 def test_folders_are_named_for_what_shapes_the_weights(tmp_path: Path) -> None:
