@@ -15,7 +15,7 @@ from eisen_ray.report.panels import match_labels, overlay_labels
 
 EXAMPLE_TITLES = ("image", "motion target", "teacher segments", "prediction", "ground truth")
 
-_PAPER, _INK, _QUIET, _EMPTY = (252, 252, 250), (32, 34, 40), (112, 116, 124), (232, 233, 230)
+PAPER, INK, QUIET, _EMPTY = (252, 252, 250), (32, 34, 40), (112, 116, 124), (232, 233, 230)
 _MARGIN, _GAP, _HEADER, _CAPTION, _HEADING = 16, 8, 28, 26, 38
 
 
@@ -84,7 +84,7 @@ def contact_sheet(
     top = _MARGIN + (_HEADING if heading else 0) + _HEADER
     row_height = cell[1] + _CAPTION + _GAP
     width = 2 * _MARGIN + len(titles) * (cell_px + _GAP) - _GAP
-    sheet = Image.new("RGB", (width, top + len(rows) * row_height - _GAP + _MARGIN), _PAPER)
+    sheet = Image.new("RGB", (width, top + len(rows) * row_height - _GAP + _MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     if heading:
         _write(draw, (_MARGIN, _MARGIN), heading, size=20, room=width - 2 * _MARGIN)
@@ -116,15 +116,15 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, top:
         left = _MARGIN + column * (width + _GAP)
         if panel is None:
             draw.rectangle((left, top, left + width - 1, top + height - 1), fill=_EMPTY)
-            draw.text((left + width / 2, top + height / 2), "none", fill=_QUIET, font=_font(14), anchor="mm")
+            draw.text((left + width / 2, top + height / 2), "none", fill=QUIET, font=_font(14), anchor="mm")
         else:
             fitted = _fitted(panel, cell)
             place = (left + (width - fitted.width) // 2, top + (height - fitted.height) // 2)
             sheet.paste(fitted, place)
     line, right = top + height + 4, sheet.width - _MARGIN
     score_px = draw.textlength(row.score, font=_font(14)) if row.score else 0
-    _write(draw, (_MARGIN, line), row.caption, size=14, room=right - _MARGIN - score_px - _GAP, fill=_QUIET)
-    draw.text((right, line), row.score, fill=_INK, font=_font(14), anchor="ra")
+    _write(draw, (_MARGIN, line), row.caption, size=14, room=right - _MARGIN - score_px - _GAP, fill=QUIET)
+    draw.text((right, line), row.score, fill=INK, font=_font(14), anchor="ra")
 
 
 def _cell_height(rows: Sequence[SheetRow], cell_px: int) -> int:
@@ -149,7 +149,7 @@ def _write(
     *,
     size: int,
     room: float,
-    fill: tuple[int, int, int] = _INK,
+    fill: tuple[int, int, int] = INK,
 ) -> None:
     """Text of at most `room` px; what does not fit ends in dots."""
     font = _font(size)
