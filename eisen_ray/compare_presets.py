@@ -35,7 +35,7 @@ TABLE4: tuple[Row, ...] = (
 
 # What a processor trains in minutes to hours; steps are for two cores.
 SMALL_STEPS = LearnConfig(
-    size="small", num_steps=3000, learning_rate=0.0, warmup_steps=100, augment=True, loss_levels=1,
+    size="small", num_steps=3000, warmup_steps=100, augment=True, loss_levels=1,
     checkpoint_every_steps=500,
 )  # fmt: skip
 

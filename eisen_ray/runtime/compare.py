@@ -25,7 +25,7 @@ from eisen_ray.data.clips import Clip
 from eisen_ray.data.files import natural_key
 from eisen_ray.data.frames import Quarantined
 from eisen_ray.data.layouts import list_held_out
-from eisen_ray.data.scored_frames import MaskedClip, check_scored
+from eisen_ray.data.scored_frames import NUM_NAMED, MaskedClip, check_scored
 from eisen_ray.errors import ConfigError
 from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
 from eisen_ray.measures.scores import summarize
@@ -215,6 +215,8 @@ class Table:
             found = [clip for clip in looked if isinstance(clip, MaskedClip)]
             check_scored(len(found), bad, source or data.source or data.layout)
             self.reporter.say(f"{name}  {len(found)} clips with masks, {len(bad)} left out")
+            for item in bad[:NUM_NAMED]:
+                self.reporter.say(f"left out  {item.uri}: {item.reason}")
             self._sets[name] = found
         return self._sets[name]
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from eisen_ray.baselines.panoptic_deeplab import PanopticDeepLabPeer, centre_targets, peaks
 from eisen_ray.model.small_backbone import SmallBackbone
-from tests.baselines.scenes import learn, score, squares
+from tests.baselines.scenes import SIDE, learn, score, squares
 
 
 def peer() -> PanopticDeepLabPeer:
@@ -28,6 +29,17 @@ def test_pictures_without_objects_can_be_learned() -> None:
     learner = peer()
     losses = learn(learner, images, torch.zeros_like(labels), 3)
     assert all(loss == loss for loss in losses)
+
+
+def test_true_heads_give_the_objects_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = squares(1)
+    thing, heat, arrow = centre_targets(labels[0], SIDE, SIDE)
+    learner = peer().eval()
+    said = ((20 * thing - 10)[None], heat[None], arrow[None] / (SIDE / 512))
+    monkeypatch.setattr(PanopticDeepLabPeer, "forward", lambda *_: said)
+    scores = score(learner, images, labels)
+    assert scores["mean_iou"] == 1
+    assert scores.num_segments == 2
 
 
 def test_targets_of_a_rectangle() -> None:

@@ -19,6 +19,7 @@ def test_a_table_is_made_once(tmp_path: Path, ray_cluster: None, capsys: pytest.
     records = compare(config)
     told = capsys.readouterr().out
     assert "left out  dino/spectral: needs --dino" in told
+    assert "clip1/00000.png: no frame has a mask" in told
     assert [(record["row"], record["variant"]) for record in records] == [
         ("felzenszwalb", {"scale": 100.0}),
         ("felzenszwalb", {"scale": 400.0}),

@@ -26,6 +26,11 @@ def training(place: Path, row: str, **changes: Any) -> Training:
     return Training(config=config, row=row, reading=Reading(work, fragments, row.partition(":")[2], 8))
 
 
+def steps_left(place: Path, work: Training) -> list[str]:
+    """Checkpoints on the way that were not removed."""
+    return sorted(path.parent.name for path in (place / "root" / work.folder / "steps").rglob("checkpoint.json"))
+
+
 class Board:
     """Takes records as the actor's handle does."""
 
@@ -52,9 +57,7 @@ def test_a_task_trains_and_leaves_weights_only(tmp_path: Path, ray_cluster: None
     assert {path.name for path in place.iterdir()} == {"checkpoint.json", "model.safetensors"}
     assert read_checkpoint(place).meta["step"] == 4
     assert [record["step"] for record in told] == [1, 2, 3, 4]
-    assert not (tmp_path / "root" / work.folder / "steps").exists() or not list(
-        (tmp_path / "root" / work.folder / "steps").rglob("*.json")
-    )
+    assert steps_left(tmp_path, work) == []
     again: list[dict[str, Any]] = []
     assert train_peer(work, False, again.append) == folder
     assert again == [], "what is done is not done again"
@@ -73,9 +76,11 @@ def test_a_stopped_training_goes_on_from_its_last_checkpoint(tmp_path: Path, mon
     monkeypatch.setattr(peer_training, "batches", breaking)
     with pytest.raises(KeyboardInterrupt):
         run_training(work, board)
+    assert steps_left(tmp_path, work) == ["2"]
     monkeypatch.setattr(peer_training, "batches", drawn)
     run_training(work, board)
     assert [record["step"] for record in board.records] == [1, 2, 3, 3, 4]
+    assert steps_left(tmp_path, work) == []
     assert read_checkpoint(tmp_path / "root" / work.weights).meta["step"] == 4
 
 
