@@ -22,7 +22,7 @@ from benchmarks.measuring import compare, report
 from eisen_ray.data import sample
 from eisen_ray.data.frames import read_frames, resize
 from eisen_ray.model.precision import product_dtype
-from eisen_ray.supervision.flow import RaftFlow, load_raft
+from eisen_ray.supervision.raft import RaftFlow, load_raft
 
 FRAMES, SIDE, UPDATES = 9, 256, 20
 FLOOR_BF16, FLOOR_FP32 = 1.5, 1.05

@@ -12,12 +12,12 @@ import ray
 import ray.data
 from ray.data import ActorPoolStrategy, Dataset
 
+from eisen_ray.runtime.actors import FlowActor, TeacherActor
 from eisen_ray.runtime.decoding import DecodeFragment
 from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.runtime.positions import position_rows
 from eisen_ray.runtime.reading import pair_starts
 from eisen_ray.runtime.samples import ExplodeSamples, LoadStored, ReadPosition, ReadSamples
-from eisen_ray.runtime.stages import FlowStage, TeacherStage
 
 # A block is what is retried and what waits between stages. A few MiB of frames: each block costs some 10 ms of
 # scheduling, and several must fit in the object store for every stage.
@@ -82,7 +82,7 @@ def flow_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Datase
     """
     decode = _decoder(work, with_frames=True, with_images=False)
     rows = _fragment_rows(fragments, _frame_bytes(work)).map(decode, num_cpus=work.config.resources.decode_cpus)
-    made = rows.map(FlowStage, **_placed(work, flow_pool(work, on_gpu)))
+    made = rows.map(FlowActor, **_placed(work, flow_pool(work, on_gpu)))
     return made.select_columns(["fragment", "error", "flow_computed", "motion_computed"])
 
 
@@ -90,7 +90,7 @@ def teacher_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Dat
     """Decode and the teacher's confident segments; written through. One small row per fragment."""
     decode = _decoder(work, with_frames=False, with_images=True)
     rows = _fragment_rows(fragments, _image_bytes(work)).map(decode, num_cpus=work.config.resources.decode_cpus)
-    made = rows.map(TeacherStage, **_placed(work, teacher_pool(work, on_gpu)))
+    made = rows.map(TeacherActor, **_placed(work, teacher_pool(work, on_gpu)))
     return made.select_columns(["fragment", "error", "segments_computed"])
 
 
@@ -111,11 +111,11 @@ def streamed_samples(
     rows = _positions(work, positions, num_bytes).map(ReadPosition(work), num_cpus=cpus)
     if with_flow:
         rows = rows.map(_decoder(work, with_frames=True, with_images=True), num_cpus=cpus)
-        rows = rows.map(FlowStage, **_placed(work, flow_pool(work, on_gpu)))
+        rows = rows.map(FlowActor, **_placed(work, flow_pool(work, on_gpu)))
     else:
         rows = rows.map(LoadStored(work, with_segments=False), num_cpus=cpus)
     if work.teacher:
-        rows = rows.map(TeacherStage, **_placed(work, teacher_pool(work, on_gpu)))
+        rows = rows.map(TeacherActor, **_placed(work, teacher_pool(work, on_gpu)))
     # Taking rows apart costs a few ms: a quarter of a CPU lets it run beside decoding.
     return rows.flat_map(ExplodeSamples(work, used), num_cpus=min(0.25, cpus))
 

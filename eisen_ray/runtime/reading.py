@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -87,3 +88,13 @@ def unused_positions(
         count_at.get(place, 0) < images_per_fragment[fragment_at(place, size, seed)] for place in positions.tolist()
     ]
     return positions[np.array(keep, dtype=bool)]
+
+
+def used_samples(folder: Path) -> np.ndarray:
+    """Sorted ids of all samples that the workers of a checkpoint had used."""
+    return np.sort(joined([np.load(path) for path in sorted(folder.glob("used-*.npy"))]))
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Ids in one array, int64."""
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)

@@ -16,6 +16,7 @@ from eisen_ray.learning.checkpoint import load_checkpoint, save_checkpoint
 from eisen_ray.learning.optim import make_adam, make_schedule
 from eisen_ray.model.eisen import Eisen
 from eisen_ray.runtime.layout import RoundWork, Teacher, stable_seed
+from eisen_ray.runtime.reading import joined, used_samples
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import to_dict
 
@@ -106,7 +107,7 @@ def save_student(student: Student, work: RoundWork, folder: Path, rank: int) -> 
     if rank == 0:
         meta = {"round": work.round_number, "step": student.step, "config": to_dict(work.config)}
         save_checkpoint(folder, student.model, meta, optimizer=student.optimizer, scheduler=student.scheduler)
-    np.save(folder / f"used-{rank}.npy", _joined(student.used))
+    np.save(folder / f"used-{rank}.npy", joined(student.used))
     np.save(folder / f"generator-{rank}.npy", student.generator.get_state().numpy())
 
 
@@ -122,12 +123,3 @@ def resume_student(student: Student, folder: Path, rank: int) -> None:
     state = folder / f"generator-{rank}.npy"
     if state.exists():
         student.generator.set_state(torch.from_numpy(np.load(state)))
-
-
-def used_samples(folder: Path) -> np.ndarray:
-    """Sorted ids of all samples that the workers of a checkpoint had used."""
-    return np.sort(_joined([np.load(path) for path in sorted(folder.glob("used-*.npy"))]))
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)

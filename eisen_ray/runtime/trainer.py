@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from ray.data import Dataset, ExecutionOptions, ExecutionResources
+from ray.data import ExecutionOptions, ExecutionResources
 from ray.train import (
     Checkpoint,
     CheckpointConfig,
     DataConfig,
     FailureConfig,
-    Result,
     RunConfig,
     ScalingConfig,
     TrainingFailedError,
 )
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from eisen_ray.data.index import Fragment
 from eisen_ray.errors import EisenError
-from eisen_ray.runtime.datasets import stored_samples, streamed_samples
-from eisen_ray.runtime.idle import prepare_data_context
-from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, training_folder
+from eisen_ray.runtime.feed import Reading, train_worker, worker_settings
+from eisen_ray.runtime.layout import RoundWork, training_folder
 from eisen_ray.runtime.progress import BoardReader, Record, new_board
-from eisen_ray.runtime.reading import epoch_of, num_positions, unused_positions
-from eisen_ray.runtime.samples import images_per_fragment, reading_list, reading_seed, replays
-from eisen_ray.runtime.student import used_samples
-from eisen_ray.runtime.worker import train_worker, worker_settings
 
 # Two steps' worth for each of some dozen blocks in flight, and room for a few blocks whatever their size.
 READ_AHEAD_BATCHES = 24
@@ -40,49 +29,6 @@ MIN_READ_AHEAD_BYTES = 32 * 1024**2
 
 class TrainingError(EisenError):
     """Training stopped, more often than `resources.max_failures` allows."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What is still to be read, worked out anew at each start of the workers; called by Ray Train's controller.
-
-    The last checkpoint says which samples are used. Whether a worker, a node or the driver was lost, the next start
-    reads exactly the rest.
-
-    Attributes:
-        work: the round.
-        part: `first`, the first epoch through the pools; `stored`, everything that is read from storage.
-        streams: whether the first epoch belongs to `first`.
-        on_gpu: whether actors run on GPUs.
-    """
-
-    work: RoundWork
-    part: str
-    streams: bool
-    on_gpu: bool
-
-    def __call__(self) -> Dataset:
-        """The dataset of what is left."""
-        prepare_data_context()
-        used = _used(self.work)
-        positions = self.positions(used)
-        if self.part == "stored":
-            return stored_samples(self.work, positions, used)
-        with_flow = not _all_stored(self.work, self.work.motion_folder)
-        return streamed_samples(self.work, positions, used, on_gpu=self.on_gpu, with_flow=with_flow)
-
-    def positions(self, used: np.ndarray) -> np.ndarray:
-        """Positions of this part that are not fully used."""
-        sizes = images_per_fragment(self.work)
-        train = self.work.config.train
-        begin, end = 0, num_positions(train.num_steps * train.batch_size, sizes)
-        if replays(self.work):
-            # The rest of the epoch that is under way, then a whole one for the worker to keep.
-            epochs = epoch_of(int(used.max()), len(sizes)) + 2 if len(used) else 1
-            end = min(end, epochs * len(sizes))
-        if self.streams:
-            begin, end = (0, len(sizes)) if self.part == "first" else (len(sizes), end)
-        return unused_positions(begin, end, sizes, reading_seed(self.work), used)
 
 
 class InterruptibleTrainer(TorchTrainer):
@@ -154,14 +100,6 @@ def run_config(work: RoundWork) -> RunConfig:
     )
 
 
-def last_checkpoint(work: RoundWork) -> Checkpoint | None:
-    """The last checkpoint that Ray Train has committed in this round, or None."""
-    place = work.store.uri(training_folder(work.round_number))
-    if not work.store.exists(f"{training_folder(work.round_number)}/checkpoint_manager_snapshot.json"):
-        return None
-    return Result.from_path(place).checkpoint
-
-
 def _reason(work: RoundWork, error: TrainingFailedError) -> str:
     failures = getattr(error, "worker_failures", {}) or {0: error}
     named = "; ".join(f"worker {rank}: {_innermost(failure)}" for rank, failure in sorted(failures.items()))
@@ -187,17 +125,3 @@ def _reading_options(work: RoundWork) -> ExecutionOptions:
     limits = ExecutionResources(object_store_memory=max(ahead, MIN_READ_AHEAD_BYTES))
     # In order: with one worker the same seed then gives the same batches, run after run.
     return ExecutionOptions(preserve_order=True, resource_limits=limits)
-
-
-def _used(work: RoundWork) -> np.ndarray:
-    checkpoint = last_checkpoint(work)
-    if checkpoint is None:
-        return np.zeros(0, np.int64)
-    with tempfile.TemporaryDirectory() as folder:
-        return used_samples(Path(checkpoint.to_directory(folder)))
-
-
-def _all_stored(work: RoundWork, folder: str) -> bool:
-    stored = stored_fragments(work.targets, folder)
-    fragments = reading_list(work.store, reading_file(work.round_number))
-    return all(Fragment.from_json(fragment).fragment_id in stored for fragment in fragments)

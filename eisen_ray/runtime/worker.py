@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_se
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
-from eisen_ray.settings import from_dict, to_dict
+from eisen_ray.settings import from_dict
 
 NamedBatch = tuple[np.ndarray, Batch]
 """The ids of a batch's samples, int64, and the batch."""
@@ -34,32 +33,14 @@ NamedBatch = tuple[np.ndarray, Batch]
 ROWS_PER_READ = 16
 
 
-def worker_settings(work: RoundWork, names: tuple[str, ...], board: Any = None) -> dict[str, Any]:
-    """What `train_worker` is given, in plain JSON but for the board.
-
-    Args:
-        work: the round.
-        names: datasets in the order they are read; the last one is read again while steps remain.
-        board: a `ProgressBoard`, or None.
-    """
-    return {
-        "config": to_dict(work.config),
-        "flow_identity": work.flow_identity,
-        "round_number": work.round_number,
-        "teacher": asdict(work.teacher) if work.teacher else None,
-        "datasets": list(names),
-        "board": board,
-    }
-
-
-def train_worker(settings: dict[str, Any]) -> int:
+def train_student(settings: dict[str, Any]) -> int:
     """Train a round's student in this process, as one of several; gives the steps done.
 
     Starts from the last checkpoint if there is one. All workers do the same steps; each reports its part of every
     checkpoint.
 
     Args:
-        settings: from `worker_settings`.
+        settings: from `feed.worker_settings`.
 
     Raises:
         FloatingPointError: loss or gradient is not finite, in all workers alike.

@@ -8,7 +8,7 @@ import torch
 from benchmarks import affinity_loss, flow, kprop
 from benchmarks.graphs import WIDTH, make_scene, row_indices
 from eisen_ray.model.kprop import initial_plateau
-from eisen_ray.supervision.flow import RaftFlow
+from eisen_ray.supervision.raft import RaftFlow
 from tests.layouts import assert_close, seeded
 
 SIDE = 32

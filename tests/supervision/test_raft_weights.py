@@ -13,7 +13,7 @@ import torch
 from torchvision.models.optical_flow import raft_large, raft_small
 
 from eisen_ray.errors import WeightsError
-from eisen_ray.supervision.flow import load_raft
+from eisen_ray.supervision.raft import load_raft
 from eisen_ray.supervision.raft_weights import (
     WEIGHTS_VARIABLE,
     check_fits,
