@@ -27,9 +27,10 @@ from eisen_ray.data.frames import probe_clip
 from eisen_ray.data.index import Fragment, build_index
 from eisen_ray.data.layouts import list_clips
 from eisen_ray.learning.checkpoint import save_checkpoint
-from eisen_ray.presets import quickstart
+from eisen_ray.presets import quickstart, tiny
 from eisen_ray.runtime.environment import prepare_environment
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file
+from eisen_ray.runtime.reading import NONE_USED
 from eisen_ray.supervision.flow import DisFlow
 
 NUM_CLIPS = 40
@@ -37,7 +38,6 @@ REPEATS = 7
 # The pipeline fills while the first part of the fragments runs through.
 STEADY_FROM = 0.25
 FLOOR_PIPELINE, FLOOR_SECOND_EPOCH, FLOOR_BYTES = 0.92, 3.0, 100.0
-NONE_USED = np.zeros(0, np.int64)
 
 
 def main() -> None:
@@ -77,7 +77,7 @@ def make_work(folder: Path) -> tuple[RoundWork, list[Fragment]]:
         flow=replace(base.flow, estimator="dis"),
         data=replace(base.data, max_clips=NUM_CLIPS),
         teacher=replace(base.teacher, num_runs=4),
-        resources=replace(base.resources, actor_threads=1),
+        resources=replace(tiny().resources, actor_threads=1),
     )
     clips: list[Clip] = list_clips("sample", "")[:NUM_CLIPS]
     index = build_index(clips, {clip.clip_id: probe_clip(clip) for clip in clips}, fragment_frames=8)

@@ -259,4 +259,5 @@ class RunConfig:
     def __post_init__(self) -> None:
         require(self.root != "", "root", self.root, "a folder or URL")
         workers, batch = self.resources.train_workers, self.train.batch_size
-        require(batch % workers == 0, "train.batch_size", batch, f"a multiple of resources.train_workers ({workers})")
+        divides = workers == 0 or batch % workers == 0
+        require(divides, "train.batch_size", batch, f"a multiple of resources.train_workers ({workers})")

@@ -142,7 +142,10 @@ def tiny() -> RunConfig:
             base.train, num_steps=6, batch_size=4, warmup_steps=2, checkpoint_every_steps=3, log_every_steps=2
         ),
         rounds=RoundsConfig(num_rounds=2, gate_images=2, min_segments=0.0, eval_images=4),
-        resources=ResourcesConfig(),
+        # Sizes of their own: a test must not depend on the machine it runs on.
+        resources=ResourcesConfig(
+            flow_actors=1, max_flow_actors=1, teacher_actors=1, max_teacher_actors=1, train_workers=1
+        ),
     )
 
 

@@ -44,13 +44,5 @@ def multiple(config: object, *fields: str, step: int, low: int) -> None:
         require(fits, f"{_room(config)}.{field}", value, f"a multiple of {step}, at least {low}")
 
 
-def ordered(config: object, **pairs: str) -> None:
-    """Raise ConfigError unless 1 <= the named field <= the field whose name is given for it."""
-    for low_field, high_field in pairs.items():
-        low, high = getattr(config, low_field), getattr(config, high_field)
-        names = f"{_room(config)}.{low_field}, {_room(config)}.{high_field}"
-        require(1 <= low <= high, names, (low, high), f"1 <= {low_field} <= {high_field}")
-
-
 def _room(config: object) -> str:
     return type(config).__name__.removesuffix("Config").lower()

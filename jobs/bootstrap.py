@@ -1,4 +1,7 @@
-"""Bootstrap a network from video, round after round: `python jobs/bootstrap.py [PRESET] [--field value ...]`."""
+"""Bootstrap a network from video, round after round: `python jobs/bootstrap.py [PRESET] [--plan] [--field value ...]`.
+
+With `--plan` it prints what would be placed where on the cluster, and ends.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from eisen_ray.config import RunConfig
 from eisen_ray.presets import PRESETS
 
 DEFAULT_PRESET = "quickstart"
+PLAN = "--plan"
 
 
 def parse(arguments: Sequence[str]) -> RunConfig:
@@ -28,14 +32,16 @@ def main() -> NoReturn:
     """The command line."""
 
     def run() -> None:
-        config = parse(sys.argv[1:])
+        # No field of the config: it says nothing about a run, and must not be stored with one.
+        arguments = [word for word in sys.argv[1:] if word != PLAN]
+        config = parse(arguments)
         # Here and not above: `--help` answers without torch and Ray, and Ray reads its environment when imported.
         from eisen_ray.runtime.environment import prepare_environment
 
         prepare_environment()
         from eisen_ray.runtime.bootstrap import bootstrap
 
-        bootstrap(config)
+        bootstrap(config, plan_only=PLAN in sys.argv[1:])
 
     run_job(run)
 

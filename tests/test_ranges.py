@@ -5,18 +5,12 @@ from dataclasses import dataclass
 import pytest
 
 from eisen_ray.errors import ConfigError
-from eisen_ray.ranges import above_zero, at_least, multiple, ordered, require, within
+from eisen_ray.ranges import above_zero, at_least, multiple, require, within
 
 
 @dataclass
 class RoomConfig:
     size: float = 1
-
-
-@dataclass
-class PoolConfig:
-    few: int = 1
-    many: int = 1
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
@@ -48,13 +42,6 @@ def test_multiple() -> None:
     for value in (4, 10):
         with pytest.raises(ConfigError, match="a multiple of 4, at least 8"):
             multiple(RoomConfig(value), "size", step=4, low=8)
-
-
-def test_ordered() -> None:
-    ordered(PoolConfig(2, 2), few="many")
-    for few, many in ((0, 1), (3, 2)):
-        with pytest.raises(ConfigError, match=r"pool\.few, pool\.many is \(., .\); expected 1 <= few <= many"):
-            ordered(PoolConfig(few, many), few="many")
 
 
 def test_require_says_value_and_expectation() -> None:

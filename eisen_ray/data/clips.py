@@ -20,7 +20,7 @@ class Plain:
 
     def to_json(self) -> str:
         """One line of JSON: a column of it has one type, whatever the fields hold."""
-        return json.dumps(self.to_dict(), sort_keys=True)
+        return json.dumps(asdict(self), sort_keys=True)  # type: ignore[call-overload]
 
     @classmethod
     def from_dict(cls: type[T], values: dict[str, Any]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -62,9 +63,24 @@ class Index(Plain):
     def _restore(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {
             **values,
-            "fragments": tuple(Fragment.from_dict(item) for item in values["fragments"]),
+            "fragments": tuple(
+                item if isinstance(item, Fragment) else Fragment.from_dict(item) for item in values["fragments"]
+            ),
             "quarantine": tuple(Quarantined.from_dict(item) for item in values["quarantine"]),
         }
+
+    def to_json(self) -> str:
+        """As JSON, a line for each fragment. Built piece by piece: a long index as nested lists takes gigabytes."""
+        fragments = ",\n".join(fragment.to_json() for fragment in self.fragments)
+        quarantine = json.dumps([item.to_dict() for item in self.quarantine])
+        return f'{{"num_clips": {self.num_clips},\n"quarantine": {quarantine},\n"fragments": [\n{fragments}]}}\n'
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Index:
+        """The inverse of `to_json`."""
+        # A fragment takes the place of its nested lists as soon as it is read.
+        values = json.loads(text, object_hook=_fragment_or_plain)
+        return cls.from_dict(values)
 
     @property
     def num_frames(self) -> int:
@@ -75,6 +91,10 @@ class Index(Plain):
     def num_pairs(self) -> int:
         """Pairs of neighbouring frames over all fragments."""
         return sum(fragment.num_frames - 1 for fragment in self.fragments)
+
+
+def _fragment_or_plain(values: dict[str, Any]) -> Any:
+    return Fragment.from_dict(values) if "fragment_id" in values else values
 
 
 def select_clips(clips: Sequence[Clip], max_clips: int) -> list[Clip]:

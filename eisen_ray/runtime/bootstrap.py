@@ -11,9 +11,10 @@ import ray
 
 from eisen_ray.config import RunConfig
 from eisen_ray.report.tables import round_table
-from eisen_ray.runtime.cluster import capacity, check_plan, connect, describe
+from eisen_ray.runtime.cluster import capacity, connect
 from eisen_ray.runtime.layout import CONTACT_SHEET, promotion_file
 from eisen_ray.runtime.lines import table_row
+from eisen_ray.runtime.placement import describe, make_plan
 from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.rounds import run_rounds
 from eisen_ray.runtime.storage import Store
@@ -26,8 +27,12 @@ class Stopped(SystemExit):
     """The run was told to stop; everything that is done lies in storage."""
 
 
-def bootstrap(config: RunConfig) -> None:
+def bootstrap(config: RunConfig, plan_only: bool = False) -> None:
     """Run or continue a bootstrapping run and print its results.
+
+    Args:
+        config: the run.
+        plan_only: print what would be placed where, touch no storage, and end.
 
     Raises:
         EisenError: something that the user can act on.
@@ -37,10 +42,11 @@ def bootstrap(config: RunConfig) -> None:
     connect()
     _stop_on_sigterm()
     try:
-        offered = capacity()
-        check_plan(config, offered)
-        write_line("\n".join(describe(config, offered)))
-        records = run_rounds(config, offered)
+        plan = make_plan(config, capacity())
+        write_line("\n".join(describe(plan)))
+        if plan_only:
+            return
+        records = run_rounds(plan.config, plan.offered)
     except KeyboardInterrupt:
         raise _stopped(signal.SIGINT) from None
     finally:

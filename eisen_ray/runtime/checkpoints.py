@@ -97,3 +97,14 @@ def _described(store: Store, path: str) -> StoredCheckpoint:
     except ConfigError as error:
         raise WeightsError(f"The settings in {where} do not fit this version: {error}") from error
     return StoredCheckpoint(root=store.root, path=path, sha256=str(sha256), config=config)
+
+
+def newest_run(folder: Path) -> Path | None:
+    """The root of the run under a folder whose round was promoted last; None if there is none."""
+    found = sorted(folder.glob("**/rounds/*/teacher.json"), key=lambda path: path.stat().st_mtime)
+    return found[-1].parents[2] if found else None
+
+
+def packaged_checkpoint() -> StoredCheckpoint:
+    """The small network inside the package (docs/results/small-model.md)."""
+    return find_checkpoint(str(Path(__file__).parents[1] / "weights" / "small"))

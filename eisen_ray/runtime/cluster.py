@@ -1,4 +1,4 @@
-"""Joining a cluster or starting a local one, and the check that the plan fits before anything runs."""
+"""Joining a cluster or starting a local one, and what it offers."""
 
 from __future__ import annotations
 
@@ -6,126 +6,110 @@ import logging
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ray
+from ray._private.state import state
 
-from eisen_ray.config import RunConfig
-from eisen_ray.errors import ConfigError
 from eisen_ray.runtime.idle import prepare_data_context
+from eisen_ray.runtime.packing import Machine
 
 # Frames of a few fragments wait in the object store; half a GiB holds some hundred images of 512x512.
 LOCAL_OBJECT_STORE_BYTES = 512 * 1024**2
+# Of a node type without a limit: more than any plan asks for.
+MANY_MACHINES = 1000
 # Ray's libraries announce at every start that RAY_BACKEND_LOG_LEVEL is set (see environment.py).
 _LOG_LEVEL_NEWS = b"Set ray log level from environment variable"
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the cluster offers now."""
+    """What a cluster offers.
 
-    cpus: float
-    gpus: float
-    nodes: int
+    Attributes:
+        machines: those that are there.
+        may_come: those that its autoscaler may still start.
+    """
+
+    machines: tuple[Machine, ...]
+    may_come: tuple[Machine, ...] = ()
+
+    @property
+    def all(self) -> tuple[Machine, ...]:
+        """Machines that are there, then those that may come."""
+        return self.machines + self.may_come
+
+    @property
+    def cpus(self) -> float:
+        """Of all machines."""
+        return sum(machine.cpus for machine in self.all)
+
+    @property
+    def gpus(self) -> float:
+        """Of all machines."""
+        return sum(machine.gpus for machine in self.all)
 
     @property
     def has_gpus(self) -> bool:
         """Whether actors and workers get GPUs."""
         return self.gpus > 0
 
+    def __str__(self) -> str:
+        kinds = Counter(str(machine) for machine in self.machines)
+        listed = "; ".join(f"{count} x ({kind})" for kind, count in kinds.items())
+        return listed or "no machine"
 
-def connect() -> None:
-    """Join the cluster of RAY_ADDRESS (set inside a submitted job), or start one on this machine."""
+
+def connect(dashboard: bool = False) -> None:
+    """Join the cluster of RAY_ADDRESS (set inside a submitted job), or start one on this machine.
+
+    Args:
+        dashboard: start Ray's dashboard with it; stopping a training from outside leaves nothing behind only with it.
+    """
     if ray.is_initialized():
         return
     with _without_lines_about(_LOG_LEVEL_NEWS):
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.WARNING)
         else:
-            _start_local()
+            _start_local(dashboard)
     _quiet()
 
 
 def capacity() -> Capacity:
-    """The resources of all live nodes."""
-    found = ray.cluster_resources()
-    return Capacity(found.get("CPU", 0.0), found.get("GPU", 0.0), sum(node["Alive"] for node in ray.nodes()))
+    """The machines of the cluster that this process is connected to."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    machines = tuple(
+        Machine(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0), node["NodeManagerAddress"])
+        for node in alive
+    )
+    return Capacity(machines, _may_come(machines))
 
 
-def use_stream(config: RunConfig, offered: Capacity) -> bool:
-    """Whether the first epoch streams through the pools; `auto`: if there are GPUs for all pools at once."""
-    if config.resources.feed != "auto":
-        return config.resources.feed == "stream"
-    return offered.has_gpus and _demand(config, True, on_gpu=True)[1] <= offered.gpus
+def _may_come(machines: tuple[Machine, ...]) -> tuple[Machine, ...]:
+    """Machines that the autoscaler's declared node types leave to start; none without an autoscaler."""
+    declared = state.get_cluster_config()
+    there = Counter((machine.cpus, machine.gpus) for machine in machines)
+    found: list[Machine] = []
+    for group in declared.node_group_configs if declared else ():
+        kind = (float(group.resources.get("CPU", 0)), float(group.resources.get("GPU", 0)))
+        count = MANY_MACHINES if group.max_count < 0 else group.max_count
+        running = min(count, there[kind])
+        there[kind] -= running
+        found += [Machine(*kind, group.name)] * min(count - running, MANY_MACHINES)
+    return tuple(found)
 
 
-def check_plan(config: RunConfig, offered: Capacity) -> None:
-    """Refuse a plan that the cluster can never start: Ray would wait for it without an end and without an error.
-
-    Raises:
-        ConfigError: the smallest pools and the workers together need more than there is.
-    """
-    streams = use_stream(config, offered)
-    cpus, gpus = _demand(config, streams, offered.has_gpus)
-    together = "all pools and workers at once (feed `stream`)" if streams else "the largest phase"
-    if gpus > offered.gpus + 1e-6:
-        raise ConfigError(
-            f"The plan needs {gpus:g} GPUs for {together}; the cluster has {offered.gpus:g}. "
-            "Lower resources.train_workers or the pools, or use --resources.feed phases."
-        )
-    if cpus > offered.cpus + 1e-6:
-        raise ConfigError(
-            f"The plan needs {cpus:g} CPUs for {together}; the cluster has {offered.cpus:g}. "
-            "Lower resources.train_workers, resources.train_cpus or resources.actor_cpus."
-        )
-
-
-def describe(config: RunConfig, offered: Capacity) -> list[str]:
-    """What runs where, in a few lines."""
-    resources = config.resources
-    on_gpu = offered.has_gpus
-    feed = "stream" if use_stream(config, offered) else "phases"
-
-    def share(gpus: float, cpus: float) -> str:
-        return f"{gpus:g} GPU each" if on_gpu else f"{cpus:g} CPU each"
-
-    def pool(least: int, most: int) -> str:
-        return f"{least}" if least == most else f"{least} to {most}"
-
-    flow = pool(resources.flow_actors, resources.max_flow_actors)
-    teacher = pool(resources.teacher_actors, resources.max_teacher_actors)
-    return [
-        f"cluster   {offered.nodes} node{'s' * (offered.nodes != 1)}, {offered.cpus:g} CPUs, {offered.gpus:g} GPUs",
-        f"feed      {feed}",
-        f"decoding  tasks of {resources.decode_cpus:g} CPU",
-        f"flow      {flow} actors, {share(resources.flow_gpus, resources.actor_cpus)}, {config.flow.estimator}",
-        f"teacher   {teacher} actors, {share(resources.teacher_gpus, resources.actor_cpus)}",
-        f"student   {resources.train_workers} workers, {share(resources.train_gpus, resources.train_cpus)}",
-    ]
-
-
-def _demand(config: RunConfig, streams: bool, on_gpu: bool) -> tuple[float, float]:
-    """CPUs and GPUs of the most that runs at one time, with every pool at its smallest."""
-    resources = config.resources
-    flow = resources.flow_actors * (resources.flow_gpus if on_gpu else resources.actor_cpus)
-    teacher = resources.teacher_actors * (resources.teacher_gpus if on_gpu else resources.actor_cpus)
-    train = resources.train_workers * (resources.train_gpus if on_gpu else resources.train_cpus)
-    most = flow + teacher + train if streams else max(flow, teacher, train)
-    # One decoding task must always find room beside actors and workers.
-    if not on_gpu:
-        return most + resources.decode_cpus, 0.0
-    return resources.train_workers * 1.0 + resources.decode_cpus, most
-
-
-def _start_local() -> None:
+def _start_local(dashboard: bool) -> None:
     # At least two logical CPUs: a worker and a decoding task must fit side by side, also on one core.
     ray.init(
         address="local",
         num_cpus=max(2, os.cpu_count() or 1),
         object_store_memory=LOCAL_OBJECT_STORE_BYTES,
-        include_dashboard=False,
+        include_dashboard=dashboard,
         log_to_driver=False,
         logging_level=logging.WARNING,
     )

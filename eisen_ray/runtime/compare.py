@@ -33,7 +33,7 @@ from eisen_ray.report.comparison import chosen, comparison_page, comparison_tabl
 from eisen_ray.runtime.bootstrap import settled_place
 from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
 from eisen_ray.runtime.cluster import Capacity, capacity, connect
-from eisen_ray.runtime.evaluate import look_at
+from eisen_ray.runtime.evaluate import look
 from eisen_ray.runtime.peer_scoring import Came, PeerWork, asked_rows, came_out, scored_by_peer
 from eisen_ray.runtime.peer_targets import PeerTargets
 from eisen_ray.runtime.peer_training import Training, train_peer
@@ -210,7 +210,7 @@ class Table:
             data = self.config.data
             source = data.eval_source if name == "val" else self.config.test_source
             clips: list[Clip] = list_held_out(data.layout, data.source, source)
-            looked = look_at(sorted(clips, key=lambda clip: natural_key(clip.clip_id)))
+            looked = look(sorted(clips, key=lambda clip: natural_key(clip.clip_id)))
             bad = [clip for clip in looked if isinstance(clip, Quarantined)]
             found = [clip for clip in looked if isinstance(clip, MaskedClip)]
             check_scored(len(found), bad, source or data.source or data.layout)

@@ -16,7 +16,7 @@ from eisen_ray.runtime.actors import FlowActor, TeacherActor
 from eisen_ray.runtime.decoding import DecodeFragment
 from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.runtime.positions import position_rows
-from eisen_ray.runtime.reading import pair_starts
+from eisen_ray.runtime.reading import Used, pair_starts
 from eisen_ray.runtime.samples import ExplodeSamples, LoadStored, ReadPosition, ReadSamples
 
 # A block is what is retried and what waits between stages. A few MiB of frames: each block costs some 10 ms of
@@ -42,9 +42,10 @@ class Pool:
         """Keyword arguments for `Dataset.map`."""
         # It starts at its smallest size: growth is one actor per tick, so a known need belongs into the minimum.
         pool = ActorPoolStrategy(min_size=self.smallest, max_size=self.largest, initial_size=self.smallest)
-        # A GPU actor asks for no CPU: its host work is launching kernels. A CPU actor asks for a fraction, so that
-        # pools never hold all logical CPUs: decoding would starve and everything would hang without an error.
-        share = {"num_gpus": self.gpus} if self.gpus else {"num_cpus": self.cpus}
+        # A GPU actor asks for no CPU: its host work is launching kernels. That must be said: left out, Ray Data takes a
+        # whole one [Decision 113]. A CPU actor asks for a fraction, so that pools never hold all logical CPUs: decoding
+        # would starve and everything would hang without an error.
+        share = {"num_gpus": self.gpus, "num_cpus": 0} if self.gpus else {"num_cpus": self.cpus}
         return {"compute": pool, **share}
 
     @property
@@ -94,15 +95,13 @@ def teacher_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Dat
     return made.select_columns(["fragment", "error", "segments_computed"])
 
 
-def streamed_samples(
-    work: RoundWork, positions: np.ndarray, used: np.ndarray, *, on_gpu: bool, with_flow: bool
-) -> Dataset:
+def streamed_samples(work: RoundWork, positions: np.ndarray, used: Used, *, on_gpu: bool, with_flow: bool) -> Dataset:
     """Samples of an epoch that flows through the pools, written through on the way.
 
     Args:
         work: the round.
         positions: what to read.
-        used: ids of samples to leave out.
+        used: samples to leave out.
         on_gpu: whether actors run on GPUs.
         with_flow: off: motion is stored already and only read, so that no flow actor holds a GPU.
     """
@@ -120,7 +119,7 @@ def streamed_samples(
     return rows.flat_map(ExplodeSamples(work, used), num_cpus=min(0.25, cpus))
 
 
-def stored_samples(work: RoundWork, positions: np.ndarray, used: np.ndarray) -> Dataset:
+def stored_samples(work: RoundWork, positions: np.ndarray, used: Used) -> Dataset:
     """Samples of all further epochs as one dataset: decode and read, nothing is computed, no actor is held."""
     rows = _positions(work, positions, _image_bytes(work))
     return rows.flat_map(ReadSamples(work, used), num_cpus=work.config.resources.decode_cpus)

@@ -128,7 +128,7 @@ def score_all(checkpoint: StoredCheckpoint, config: EvaluateConfig, offered: Cap
     clips = list_scored(config.data.layout, config.data.source, config.data.split)
     clips.sort(key=lambda clip: natural_key(clip.clip_id))
     masked = []
-    for looked in look_at(clips):
+    for looked in look(clips):
         if isinstance(looked, Quarantined):
             found.quarantine.append(looked)
         else:
@@ -147,8 +147,8 @@ def score_all(checkpoint: StoredCheckpoint, config: EvaluateConfig, offered: Cap
     return found
 
 
-def look_at(clips: Sequence[Clip]) -> list[MaskedClip | Quarantined]:
-    """Which frames of each clip have a mask, or why none can be used; looked at in parallel tasks."""
+def look(clips: Sequence[Clip]) -> list[MaskedClip | Quarantined]:
+    """Which frames of each clip have masks, looked at in parallel tasks."""
     task = ray.remote(num_cpus=READ_CPUS)(find_all_masked)
     parts = [clips[begin : begin + CLIPS_PER_TASK] for begin in range(0, len(clips), CLIPS_PER_TASK)]
     return [looked for part in ray.get([task.remote(part) for part in parts]) for looked in part]

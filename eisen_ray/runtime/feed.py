@@ -19,7 +19,7 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.runtime.datasets import stored_samples, streamed_samples
 from eisen_ray.runtime.idle import prepare_data_context
 from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, training_folder
-from eisen_ray.runtime.reading import epoch_of, num_positions, unused_positions, used_samples
+from eisen_ray.runtime.reading import NONE_USED, Used, num_positions, unused_positions, used_of, used_samples
 from eisen_ray.runtime.samples import images_per_fragment, reading_list, reading_seed, replays
 from eisen_ray.settings import to_dict
 
@@ -53,18 +53,18 @@ class Reading:
         with_flow = not _all_stored(self.work, self.work.motion_folder)
         return streamed_samples(self.work, positions, used, on_gpu=self.on_gpu, with_flow=with_flow)
 
-    def positions(self, used: np.ndarray) -> np.ndarray:
+    def positions(self, used: Used) -> np.ndarray:
         """Positions of this part that are not fully used."""
         sizes = images_per_fragment(self.work)
         train = self.work.config.train
         begin, end = 0, num_positions(train.num_steps * train.batch_size, sizes)
         if replays(self.work):
             # The rest of the epoch that is under way, then a whole one for the worker to keep.
-            epochs = epoch_of(int(used.max()), len(sizes)) + 2 if len(used) else 1
+            epochs = used.last_position // len(sizes) + 2 if used.last_position >= 0 else 1
             end = min(end, epochs * len(sizes))
         if self.streams:
             begin, end = (0, len(sizes)) if self.part == "first" else (len(sizes), end)
-        return unused_positions(begin, end, sizes, reading_seed(self.work), used)
+        return unused_positions(begin, end, used)
 
 
 def worker_settings(work: RoundWork, names: tuple[str, ...], board: Any = None) -> dict[str, Any]:
@@ -100,12 +100,13 @@ def last_checkpoint(work: RoundWork) -> Checkpoint | None:
     return Result.from_path(place).checkpoint
 
 
-def _used(work: RoundWork) -> np.ndarray:
+def _used(work: RoundWork) -> Used:
     checkpoint = last_checkpoint(work)
     if checkpoint is None:
-        return np.zeros(0, np.int64)
+        return NONE_USED
     with tempfile.TemporaryDirectory() as folder:
-        return used_samples(Path(checkpoint.to_directory(folder)))
+        ids = used_samples(Path(checkpoint.to_directory(folder)))
+    return used_of(ids, images_per_fragment(work), reading_seed(work))
 
 
 def _all_stored(work: RoundWork, folder: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import ray
@@ -11,6 +12,7 @@ from eisen_ray.data.clips import Clip
 from eisen_ray.data.frames import Probe, Quarantined, try_probe
 from eisen_ray.data.index import Index, build_index, select_clips
 from eisen_ray.data.layouts import list_clips, list_held_out
+from eisen_ray.errors import StorageError
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import digest
 
@@ -59,7 +61,7 @@ def _probe_some(clips: Sequence[Clip]) -> list[Probe | Quarantined]:
 def _index(store: Store, data: DataConfig, name: str, held_out: list[Clip] | None) -> Index:
     path = f"index/{name}.json"
     if store.exists(path):
-        return Index.from_dict(store.read_json(path))
+        return _read(store, path)
     clips = list_clips(data.layout, data.source) if held_out is None else held_out
     max_clips = data.max_clips if held_out is None else 0
     selected = select_clips(clips, max_clips)
@@ -71,5 +73,12 @@ def _index(store: Store, data: DataConfig, name: str, held_out: list[Clip] | Non
         frame_stride=data.frame_stride,
         max_bad_share=data.max_bad_share,
     )
-    store.write_json(path, index.to_dict())
+    store.write(path, index.to_json().encode())
     return index
+
+
+def _read(store: Store, path: str) -> Index:
+    try:
+        return Index.from_json(store.read(path))
+    except json.JSONDecodeError as error:
+        raise StorageError(f"{store.uri(path)} is not JSON: {error}. Remove it to have it made again.") from error

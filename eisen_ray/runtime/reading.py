@@ -3,11 +3,13 @@
 The fragments of a round stand in a fixed list. Position p of the reading is fragment `order(epoch)[p % n]` of epoch
 `p // n`: any process can work out any part of it. A sample's id is its position and its frame, so an id names an image
 *and* its epoch, and the set of used ids says exactly how far a round has come, in whatever order images were used.
+Where it is kept and sent it is a few spans of positions, not a list of ids. [Decision 112]
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -57,37 +59,81 @@ def fragment_at(position: int, num_fragments: int, seed: int) -> int:
     return int(_order(seed, epoch, num_fragments)[place])
 
 
-def num_positions(num_images: int, images_per_fragment: Sequence[int]) -> int:
+def num_positions(num_images: int, images_per_fragment: Sequence[int] | np.ndarray) -> int:
     """Positions that hold at least `num_images` images, in whole epochs, with one epoch to spare.
 
     The spare epoch covers fragments that turn out to be unreadable and the remainder that cannot be split evenly among
     workers; it is read only if it is needed.
     """
-    epochs = -(-num_images // max(1, sum(images_per_fragment)))
+    epochs = -(-num_images // max(1, int(np.sum(images_per_fragment))))
     return (epochs + 1) * len(images_per_fragment)
 
 
-def unused_positions(
-    begin: int, end: int, images_per_fragment: Sequence[int], seed: int, used: np.ndarray
-) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Used:
+    """Which samples a round has used, as spans: its size grows with what is in between, not with the images.
+
+    Attributes:
+        spans: int64 [k, 2], first and end of runs of positions of which every image is used; in order, apart.
+        ids: sorted ids of the used samples at other positions.
+    """
+
+    spans: np.ndarray
+    ids: np.ndarray
+
+    @property
+    def last_position(self) -> int:
+        """The last position of which any image is used; -1 if none is."""
+        ends = [int(self.spans[-1, 1]) - 1] if len(self.spans) else []
+        return max([*ends, *([position_of(int(self.ids[-1]))] if len(self.ids) else [])], default=-1)
+
+    def __contains__(self, name: int) -> bool:
+        position = position_of(name)
+        span = int(np.searchsorted(self.spans[:, 0], position, side="right")) - 1
+        if span >= 0 and position < self.spans[span, 1]:
+            return True
+        place = int(np.searchsorted(self.ids, name))
+        return place < len(self.ids) and int(self.ids[place]) == name
+
+
+NONE_USED = Used(np.zeros((0, 2), np.int64), np.zeros(0, np.int64))
+"""Of a round that begins."""
+
+
+def used_of(ids: np.ndarray, images_per_fragment: np.ndarray, seed: int) -> Used:
+    """Gather the ids of used samples into spans.
+
+    Args:
+        ids: int64, each at most once.
+        images_per_fragment: images of each fragment.
+        seed: of the order.
+    """
+    at = ids // MAX_FRAGMENT_FRAMES
+    positions, counts = np.unique(at, return_counts=True)
+    size = len(images_per_fragment)
+    whole = np.zeros(len(positions), bool)
+    for epoch in range(int(positions[0]) // size, int(positions[-1]) // size + 1) if len(positions) else ():
+        here = slice(*np.searchsorted(positions, [epoch * size, (epoch + 1) * size]))
+        fragments = _order(seed, epoch, size)[positions[here] - epoch * size]
+        whole[here] = counts[here] >= images_per_fragment[fragments]
+    full = positions[whole]
+    cuts = np.flatnonzero(np.diff(full) > 1) + 1
+    spans = [(part[0], part[-1] + 1) for part in np.split(full, cuts) if len(part)]
+    rest = ids[~whole[np.searchsorted(positions, at)]]
+    return Used(np.array(spans, np.int64).reshape(-1, 2), np.sort(rest))
+
+
+def unused_positions(begin: int, end: int, used: Used) -> np.ndarray:
     """Positions from `begin` to `end` with at least one image that is not in `used`, in order.
 
     Args:
         begin, end: range of positions.
-        images_per_fragment: images of each fragment.
-        seed: of the order.
-        used: ids of used samples, int64.
+        used: what is used.
     """
-    positions = np.arange(begin, end, dtype=np.int64)
-    if len(used) == 0:
-        return positions
-    places, counts = np.unique(used // MAX_FRAGMENT_FRAMES, return_counts=True)
-    count_at = dict(zip(places.tolist(), counts.tolist(), strict=True))
-    size = len(images_per_fragment)
-    keep = [
-        count_at.get(place, 0) < images_per_fragment[fragment_at(place, size, seed)] for place in positions.tolist()
-    ]
-    return positions[np.array(keep, dtype=bool)]
+    keep = np.ones(max(0, end - begin), bool)
+    for first, last in used.spans.tolist():
+        keep[max(0, first - begin) : max(0, last - begin)] = False
+    return np.flatnonzero(keep) + begin
 
 
 def used_samples(folder: Path) -> np.ndarray:

@@ -16,7 +16,7 @@ from eisen_ray.data.index import Fragment, Index
 from eisen_ray.data.masks import masked_frames
 from eisen_ray.errors import DataError
 from eisen_ray.runtime.claim import claim
-from eisen_ray.runtime.cluster import Capacity, use_stream
+from eisen_ray.runtime.cluster import Capacity
 from eisen_ray.runtime.evaluation import evaluate, gate_frames, scored_frames
 from eisen_ray.runtime.indexing import held_out_index, training_index
 from eisen_ray.runtime.layout import (
@@ -29,6 +29,7 @@ from eisen_ray.runtime.layout import (
 from eisen_ray.runtime.lines import tell_evaluation, tell_index, tell_pass, train_lines
 from eisen_ray.runtime.passes import make_flow, make_segments
 from eisen_ray.runtime.pictures import pictured_fragments, pictured_frames, write_sheet
+from eisen_ray.runtime.placement import Plan, make_plan
 from eisen_ray.runtime.promotion import check_health, copy_out, promote, promoted
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.storage import Store
@@ -45,7 +46,7 @@ class Run:
         flow_identity: which flow estimator.
         index: training fragments.
         held_out: evaluation fragments, if there are any.
-        offered: the cluster.
+        plan: what runs where.
         reporter: where lines and events go.
     """
 
@@ -53,7 +54,7 @@ class Run:
     flow_identity: str
     index: Index
     held_out: Index | None
-    offered: Capacity
+    plan: Plan
     reporter: Reporter
 
     @property
@@ -78,11 +79,11 @@ def run_rounds(config: RunConfig, offered: Capacity) -> list[dict[str, Any]]:
         One record per round: `evaluation.json`'s content.
 
     Raises:
-        ConfigError: the root belongs to a run with other settings.
+        ConfigError: the root belongs to a run with other settings, or the cluster cannot run it.
         DataError: too much of the video cannot be used.
         PromotionError: a student did not pass the gate.
     """
-    run = prepare(config, offered)
+    run = prepare(make_plan(config, offered))
     teacher: Teacher | None = None
     for number in range(1, config.rounds.num_rounds + 1):
         done = promoted(run.store, number)
@@ -92,8 +93,9 @@ def run_rounds(config: RunConfig, offered: Capacity) -> list[dict[str, Any]]:
     return [run.store.read_json(evaluation_file(number)) for number in range(1, config.rounds.num_rounds + 1)]
 
 
-def prepare(config: RunConfig, offered: Capacity) -> Run:
+def prepare(plan: Plan) -> Run:
     """Claim the root, choose the flow estimator, and list the fragments."""
+    config = plan.config
     store = Store(config.root)
     store.check_writable()
     reporter = Reporter(store)
@@ -104,7 +106,7 @@ def prepare(config: RunConfig, offered: Capacity) -> Run:
         config = replace(config, flow=replace(config.flow, estimator="dis"))
     index = training_index(store, config.data)
     held_out = held_out_index(store, config.data) if config.rounds.eval_images else None
-    run = Run(config, estimator.identity, index, held_out, offered, reporter)
+    run = Run(config, estimator.identity, index, held_out, plan, reporter)
     tell_index(index, held_out, reporter)
     return run
 
@@ -114,12 +116,12 @@ def run_round(run: Run, number: int, teacher: Teacher | None) -> Teacher:
     work = RoundWork(config=run.config, flow_identity=run.flow_identity, round_number=number, teacher=teacher)
     run.reporter.open_round(number)
     try:
-        streams = use_stream(run.config, run.offered)
+        streams = run.plan.streams
         pin_reading(run, work, streams)
         checkpoint = fit_round(
             work,
             streams=streams,
-            on_gpu=run.offered.has_gpus,
+            on_gpu=run.plan.on_gpu,
             tell=train_lines(run.config.train.num_steps, run.reporter),
         )
         if streams:
@@ -156,7 +158,7 @@ def pin_reading(run: Run, work: RoundWork, streams: bool) -> None:
 
 def make_labels(run: Run, work: RoundWork, fragments: list[Fragment]) -> None:
     """Motion and, where there is a teacher, confident segments of fragments that lack them; told as lines."""
-    on_gpu, number = run.offered.has_gpus, work.round_number
+    on_gpu, number = run.plan.on_gpu, work.round_number
     tell_pass(number, "flow", make_flow(work, fragments, on_gpu, run.reporter), run.reporter)
     if work.teacher:
         tell_pass(number, "teacher", make_segments(work, fragments, on_gpu, run.reporter), run.reporter)
@@ -176,7 +178,7 @@ def judge(run: Run, work: RoundWork, candidate: Teacher) -> dict[str, Any]:
     scored += [item for item in pictured if masked_frames(item[0].clip, [item[1]]) and item not in scored]
     gate = gate_frames(run.index.fragments, rounds.gate_images)
     gate += [item for item in pictured if item not in scored and item not in gate]
-    found = evaluate(replace(work, teacher=candidate), scored, gate, run.offered.has_gpus)
+    found = evaluate(replace(work, teacher=candidate), scored, gate, run.plan.on_gpu)
     record = {
         "round": work.round_number,
         "step": run.config.train.num_steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from eisen_ray.data.pairs import decode_labels
 from eisen_ray.errors import DataError
 from eisen_ray.runtime.decoding import DecodeFragment, Row, stored_names
 from eisen_ray.runtime.layout import RoundWork, fragment_file, reading_file
-from eisen_ray.runtime.reading import fragment_at, pair_starts, sample_id
+from eisen_ray.runtime.reading import Used, fragment_at, pair_starts, sample_id
 from eisen_ray.runtime.storage import Store
 
 # An epoch of images up to this size is read once and then kept by the worker: on a laptop, decoding it again in every
@@ -80,10 +81,10 @@ class ExplodeSamples:
 
     Args:
         work: the round.
-        used: sorted ids of samples that training has used already.
+        used: samples that training has used already.
     """
 
-    def __init__(self, work: RoundWork, used: np.ndarray) -> None:
+    def __init__(self, work: RoundWork, used: Used) -> None:
         self.work = work
         self.used = used
 
@@ -98,14 +99,14 @@ class ExplodeSamples:
             columns["segments"] = row["segments"]
         for start, *values in zip(starts, *columns.values(), strict=True):
             name = sample_id(int(row["position"]), start)
-            if not _contains(self.used, name):
+            if name not in self.used:
                 yield {"sample_id": np.int64(name), **dict(zip(columns, values, strict=True))}
 
 
 class ReadSamples:
     """1:m, in a task: `ReadPosition`, `LoadStored` and `ExplodeSamples` in one, for epochs that only read."""
 
-    def __init__(self, work: RoundWork, used: np.ndarray) -> None:
+    def __init__(self, work: RoundWork, used: Used) -> None:
         self._position = ReadPosition(work)
         self._load = LoadStored(work)
         self._explode = ExplodeSamples(work, used)
@@ -126,17 +127,18 @@ def reading_seed(work: RoundWork) -> int:
     return work.config.seed * 1000 + work.round_number
 
 
-def images_per_fragment(work: RoundWork) -> list[int]:
-    """Images of each fragment in the round's reading list."""
+def images_per_fragment(work: RoundWork) -> np.ndarray:
+    """Images of each fragment in the round's reading list, int64."""
     stride = work.config.data.pair_stride
     fragments = reading_list(work.store, reading_file(work.round_number))
-    return [len(pair_starts(Fragment.from_json(fragment).num_frames, stride)) for fragment in fragments]
+    counts = (len(pair_starts(json.loads(fragment)["num_frames"], stride)) for fragment in fragments)
+    return np.fromiter(counts, np.int64, len(fragments))
 
 
 def replays(work: RoundWork) -> bool:
     """Whether the training worker keeps an epoch and replays it: a single worker, and few images."""
     data = work.config.data
-    num_bytes = sum(images_per_fragment(work)) * data.image_height * data.image_width * 3
+    num_bytes = int(images_per_fragment(work).sum()) * data.image_height * data.image_width * 3
     return work.config.resources.train_workers == 1 and num_bytes <= REPLAY_BYTES
 
 
@@ -145,8 +147,3 @@ def quarantine(work: RoundWork, row: dict[str, Any]) -> None:
     fragment = Fragment.from_json(row["fragment"])
     note = {"fragment_id": fragment.fragment_id, "uri": fragment.clip.address, "reason": row["error"]}
     work.store.create_json_once(f"quarantine/{fragment.fragment_id}.json", note)
-
-
-def _contains(ordered: np.ndarray, value: int) -> bool:
-    place = int(np.searchsorted(ordered, value))
-    return place < len(ordered) and bool(ordered[place] == value)

@@ -20,6 +20,7 @@ import fsspec
 from fsspec.core import url_to_fs
 
 from eisen_ray.errors import StorageError
+from eisen_ray.runtime.storage_errors import told
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Store:
         filesystem, _ = self._place
         # Another process may have written it since this one last looked.
         filesystem.invalidate_cache()
-        return bool(filesystem.exists(self._full(path)))
+        with told(self.uri(path), "looked for"):
+            return bool(filesystem.exists(self._full(path)))
 
     def read(self, path: str) -> bytes:
         """The content of a file.
@@ -76,35 +78,30 @@ class Store:
         """
         filesystem, _ = self._place
         try:
-            return filesystem.cat_file(self._full(path))
+            with told(self.uri(path), "read", passing=FileNotFoundError):
+                return filesystem.cat_file(self._full(path))
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{self.uri(path)} does not exist.") from error
-        except OSError as error:
-            raise StorageError(f"{self.uri(path)} cannot be read: {error}.") from error
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file; whoever reads it sees the old content or the new, never a part."""
-        filesystem, _ = self._place
-        try:
+        with told(self.uri(path), "written"):
             if self.local_root:
                 os.replace(self._local_temporary(path, content), self._full(path))
             else:
-                filesystem.pipe_file(self._full(path), content)
-        except OSError as error:
-            raise StorageError(f"{self.uri(path)} cannot be written: {error}.") from error
+                self._put(path, content, "overwrite")
 
     def create_once(self, path: str, content: bytes) -> bool:
         """Write a file unless it exists: True for the one caller who created it, False for all others."""
-        filesystem, _ = self._place
-        try:
-            if self.local_root:
+        if self.local_root:
+            with told(self.uri(path), "created"):
                 return self._link(self._local_temporary(path, content), self._full(path))
-            # On S3 this is a conditional PUT (If-None-Match): it holds between machines.
-            filesystem.pipe_file(self._full(path), content, mode="create")
+        try:
+            with told(self.uri(path), "created", passing=FileExistsError):
+                # On S3 this is a conditional PUT (If-None-Match): it holds between machines.
+                self._put(path, content, "create")
         except FileExistsError:
             return False
-        except OSError as error:
-            raise StorageError(f"{self.uri(path)} cannot be created: {error}.") from error
         return True
 
     def read_json(self, path: str) -> Any:
@@ -132,16 +129,20 @@ class Store:
         filesystem, _ = self._place
         filesystem.invalidate_cache()
         full = self._full(path)
-        found = filesystem.find(full) if filesystem.exists(full) else []
+        with told(self.uri(path), "listed"):
+            found = filesystem.find(full) if filesystem.exists(full) else []
         prefix = full.rstrip("/") + "/"
         relative = {name.removeprefix(prefix) for name in found if name.startswith(prefix)}
-        return {name for name in relative if not name.rsplit("/", 1)[-1].startswith(".")}
+        # Other clients of an object store leave empty objects that stand for folders: their names end with a slash.
+        named = {name for name in relative if name and not name.endswith("/")}
+        return {name for name in named if not name.rsplit("/", 1)[-1].startswith(".")}
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing happens when it is not there."""
         filesystem, _ = self._place
         if self.exists(path):
-            filesystem.rm(self._full(path), recursive=True)
+            with told(self.uri(path), "deleted"):
+                filesystem.rm(self._full(path), recursive=True)
 
     def upload(self, folder: Path, path: str) -> None:
         """Copy a local folder's files to a folder of the store, each file atomically."""
@@ -155,14 +156,12 @@ class Store:
         appear one by one, in the order given, so the last one says that all are there.
         """
         local = self.local_root
-        try:
+        with told(self.uri(path), "written"):
             if local:
                 self._move_in(local / path, files)
                 return
             for name, content in files.items():
                 self.write(f"{path}/{name}", content)
-        except OSError as error:
-            raise StorageError(f"{self.uri(path)} cannot be written: {error}.") from error
 
     def download(self, path: str, folder: Path) -> Path:
         """Copy a folder of the store into a local folder, which is returned.
@@ -189,8 +188,18 @@ class Store:
         try:
             self.write(probe, b"probe")
             self.delete(probe)
-        except Exception as error:
+        except StorageError as error:
             raise StorageError(f"Storage root {self.root!r} is not writable: {error}") from error
+
+    def _put(self, path: str, content: bytes, mode: str) -> None:
+        filesystem, _ = self._place
+        filesystem.pipe_file(self._full(path), content, mode=mode)
+        # A large object is sent in parts, and a client may take a rejected completion for success.
+        # [Decision 111]
+        filesystem.invalidate_cache()
+        stored = filesystem.info(self._full(path))["size"]
+        if stored != len(content):
+            raise StorageError(f"{self.uri(path)} holds {stored} bytes after {len(content)} were sent; send it again.")
 
     def _full(self, path: str) -> str:
         return f"{self._place[1]}/{path}"

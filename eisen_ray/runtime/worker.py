@@ -24,6 +24,7 @@ from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_se
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
 from eisen_ray.runtime.samples import reading_list, reading_seed, replays
 from eisen_ray.runtime.student import Student, best_device, new_student, resume_student, save_student
+from eisen_ray.runtime.uploads import upload_checked
 from eisen_ray.settings import from_dict
 
 NamedBatch = tuple[np.ndarray, Batch]
@@ -107,7 +108,8 @@ class StudentLoop:
         with tempfile.TemporaryDirectory() as folder:
             save_student(self.student, self.work, Path(folder), self.rank)
             reported = {**metrics, "step": self.student.step, "round": self.work.round_number}
-            ray.train.report(reported, checkpoint=ray.train.Checkpoint.from_directory(folder))
+            checkpoint = ray.train.Checkpoint.from_directory(folder)
+            ray.train.report(reported, checkpoint=checkpoint, checkpoint_upload_fn=upload_checked)
 
     def _tell_step(self, metrics: dict[str, float], waited_s: float) -> None:
         step, now = self.student.step, time.monotonic()

@@ -84,6 +84,8 @@ def test_everything_travels_as_json() -> None:
     index = build_index([*clips, folder("c", 3)], {**probes, "c": bad}, fragment_frames=5, max_bad_share=0.5)
     assert index.quarantine == (bad,)
     assert Index.from_dict(json.loads(json.dumps(index.to_dict()))) == index
+    assert Index.from_json(index.to_json()) == index
+    assert json.loads(index.to_json()) == index.to_dict()
     assert Fragment.from_json(index.fragments[-1].to_json()) == index.fragments[-1]
     assert Probe.from_json(probes["b"].to_json()) == probes["b"]
     assert Clip.from_dict(clips[1].to_dict()) == clips[1]

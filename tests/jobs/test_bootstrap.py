@@ -44,9 +44,10 @@ def test_help_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "loaded: set()" in done.stdout
     assert "quickstart" in done.stdout
+    assert "--plan" in done.stdout
 
 
-def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(root: Path | str, *arguments: str) -> subprocess.Popen[str]:
     """The door as a process of its own, in its own process group."""
     command = [sys.executable, "jobs/bootstrap.py", *TINY, "--root", str(root), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -128,6 +129,20 @@ def test_stopped_driver_says_how_to_go_on(tmp_path: Path, number: signal.Signals
     assert process.returncode == code, told
     assert "stopped; run the same command to continue" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_plan_is_printed_and_nothing_else_happens(tmp_path: Path) -> None:
+    process = start(tmp_path / "run", "--plan")
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    assert "student   1 training worker, 1 CPU each; 1 on" in told
+    assert not (tmp_path / "run").exists()
+    refused = start(tmp_path / "run", "--plan", "--resources.train-cpus", "4096")
+    told, _ = refused.communicate(timeout=120)
+    assert refused.returncode == 2, told
+    assert "error: A training worker needs 4096 CPUs on one machine" in told
 
 
 @pytest.mark.slow

@@ -1,60 +1,39 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from eisen_ray.config import RunConfig
-from eisen_ray.errors import ConfigError
-from eisen_ray.runtime.cluster import Capacity, _without_lines_about, check_plan, describe, use_stream
-
-LAPTOP = Capacity(cpus=2, gpus=0, nodes=1)
-ONE_GPU = Capacity(cpus=16, gpus=1, nodes=1)
-MANY = Capacity(cpus=64, gpus=8, nodes=2)
+from eisen_ray.runtime import cluster
+from eisen_ray.runtime.cluster import Capacity, _without_lines_about, capacity
+from eisen_ray.runtime.packing import Machine
 
 
-def resources(config: RunConfig, **fields: object) -> RunConfig:
-    return replace(config, resources=replace(config.resources, **fields))
+def test_session_cluster_is_described(ray_cluster: None) -> None:
+    found = capacity()
+    assert [(machine.cpus, machine.gpus) for machine in found.machines] == [(4, 0)]
+    assert (found.cpus, found.gpus, found.has_gpus, found.may_come) == (4, 0, False, ())
+    assert str(found) == "1 x (4 CPUs, 0 GPUs)"
 
 
-def test_automatic_feed_streams_only_where_all_pools_fit_on_gpus(config: RunConfig) -> None:
-    assert not use_stream(config, LAPTOP)
-    assert not use_stream(config, ONE_GPU)
-    assert use_stream(config, MANY)
-    assert use_stream(resources(config, flow_gpus=0.25, teacher_gpus=0.25, train_gpus=0.5), ONE_GPU)
+def group(name: str, max_count: int, **resources: int) -> SimpleNamespace:
+    return SimpleNamespace(name=name, max_count=max_count, resources=resources)
 
 
-def test_feed_can_be_chosen(config: RunConfig) -> None:
-    assert use_stream(resources(config, feed="stream"), LAPTOP)
-    assert not use_stream(resources(config, feed="phases"), MANY)
+def test_machines_that_an_autoscaler_may_start_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = SimpleNamespace(node_group_configs=[group("head", 1), group("train", 3, CPU=8, GPU=4)])
+    monkeypatch.setattr(cluster.state, "get_cluster_config", lambda: declared)
+    found = cluster._may_come((Machine(0, 0, "10.0.0.1"), Machine(8, 4, "10.0.0.2")))
+    assert found == (Machine(8, 4, "train"), Machine(8, 4, "train"))
+    declared.node_group_configs = [group("any", -1, CPU=2)]
+    assert len(cluster._may_come(())) == cluster.MANY_MACHINES
 
 
-def test_presets_fit_a_laptop(config: RunConfig) -> None:
-    check_plan(config, LAPTOP)
-    check_plan(resources(config, feed="stream"), LAPTOP)
-
-
-def test_plan_that_can_never_start_is_refused_with_the_demand(config: RunConfig) -> None:
-    with pytest.raises(ConfigError, match=r"needs 4\.5 CPUs for the largest phase; the cluster has 2"):
-        check_plan(resources(config, train_workers=4), LAPTOP)
-    with pytest.raises(ConfigError, match=r"needs 3 GPUs for all pools .* the cluster has 1"):
-        check_plan(resources(config, feed="stream"), ONE_GPU)
-    with pytest.raises(ConfigError, match=r"needs 2 GPUs for the largest phase"):
-        check_plan(resources(config, feed="phases", train_workers=2), ONE_GPU)
-
-
-def test_actors_never_take_all_cpus(config: RunConfig) -> None:
-    with pytest.raises(ConfigError, match=r"needs 2\.5 CPUs"):
-        check_plan(resources(config, flow_actors=2, max_flow_actors=2, actor_cpus=1.0), LAPTOP)
-
-
-def test_description_says_what_runs_where(config: RunConfig) -> None:
-    text = "\n".join(describe(resources(config, max_flow_actors=4), MANY))
-    assert "2 nodes, 64 CPUs, 8 GPUs" in text
-    assert "feed      stream" in text
-    assert "1 to 4 actors, 1 GPU each, dis" in text
-    assert "0.25 CPU each" in "\n".join(describe(config, LAPTOP))
+def test_machines_that_may_come_count_as_room() -> None:
+    offered = Capacity((Machine(0, 0),), (Machine(8, 4),))
+    assert (offered.cpus, offered.gpus, offered.has_gpus) == (8, 4, True)
+    assert len(offered.all) == 2
 
 
 def test_one_kind_of_line_is_dropped_and_all_others_come_through(capfd: pytest.CaptureFixture[str]) -> None:

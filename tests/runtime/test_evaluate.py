@@ -15,8 +15,11 @@ from eisen_ray.measures.scores import summarize
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.cluster import Capacity
 from eisen_ray.runtime.evaluate import IMAGES, PAGE, SCORES, SHEET, check_actors, evaluate, evaluation_name
+from eisen_ray.runtime.packing import Machine
 from tests.runtime.networks import EVALUATION
 from tests.video_files import archive_bytes, frame_files, moving_frames, picture_bytes, video_bytes, write
+
+LAPTOP, TWO_GPUS = Capacity((Machine(2),)), Capacity((Machine(8, 2),))
 
 
 def asked(**changes: object) -> EvaluateConfig:
@@ -105,8 +108,8 @@ def test_names_tell_what_shapes_the_scores_and_nothing_else(checkpoint: StoredCh
 
 @pytest.mark.parametrize(
     ("actors", "offered", "fits"),
-    [(1, Capacity(2, 0, 1), True), (4, Capacity(2, 0, 1), True), (5, Capacity(2, 0, 1), False),
-     (2, Capacity(8, 2, 1), True), (3, Capacity(8, 2, 1), False)],
+    [(1, LAPTOP, True), (4, LAPTOP, True), (5, LAPTOP, False),
+     (2, TWO_GPUS, True), (3, TWO_GPUS, False)],
 )  # fmt: skip
 def test_more_actors_than_there_is_room_for(actors: int, offered: Capacity, fits: bool) -> None:
     if fits:

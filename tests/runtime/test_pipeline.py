@@ -19,13 +19,12 @@ from eisen_ray.runtime.evaluation import evaluate, gate_frames, scored_frames
 from eisen_ray.runtime.indexing import held_out_index, training_index
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stored_fragments
 from eisen_ray.runtime.passes import make_flow, make_segments
-from eisen_ray.runtime.reading import sample_id
+from eisen_ray.runtime.reading import NONE_USED, sample_id, used_of
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.samples import reading_list
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
-NONE_USED = np.zeros(0, np.int64)
 ALL_IDS = sorted(sample_id(position, frame) for position in (0, 1) for frame in (0, 2, 4, 6))
 
 
@@ -93,7 +92,7 @@ def test_streamed_and_stored_epochs_hold_the_same_samples(pinned: RoundWork) -> 
 
 def test_stream_without_flow_reads_motion_and_leaves_out_what_is_used(pinned: RoundWork, index: Index) -> None:
     make_flow(pinned, index.fragments, False, Reporter(pinned.store))
-    used = np.array(ALL_IDS[:3])
+    used = used_of(np.array(ALL_IDS[:3]), np.array([4, 4]), seed=2)
     rows = streamed_samples(pinned, np.array([0, 1]), used, on_gpu=False, with_flow=False).take_all()
     assert sorted(int(row["sample_id"]) for row in rows) == ALL_IDS[3:]
 

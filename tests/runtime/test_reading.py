@@ -2,9 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from eisen_ray.runtime.reading import fragment_at, num_positions, pair_starts, sample_id, spread, unused_positions
+from eisen_ray.runtime.reading import (
+    NONE_USED,
+    fragment_at,
+    num_positions,
+    pair_starts,
+    position_of,
+    sample_id,
+    spread,
+    unused_positions,
+    used_of,
+)
 
-SIZES = [3, 2, 4, 1]
+SIZES = np.array([3, 2, 4, 1])
 
 
 def ids_of(positions: range | np.ndarray, seed: int = 0) -> list[int]:
@@ -48,12 +58,12 @@ def test_positions_cover_the_images_with_an_epoch_to_spare() -> None:
 
 
 def test_nothing_used_leaves_everything() -> None:
-    assert unused_positions(2, 9, SIZES, 0, np.zeros(0, np.int64)).tolist() == list(range(2, 9))
+    assert unused_positions(2, 9, NONE_USED).tolist() == list(range(2, 9))
 
 
 def test_only_fully_used_positions_are_left_out() -> None:
     used = np.array(ids_of(range(3)) + ids_of(range(5, 6))[:-1], dtype=np.int64)
-    left = unused_positions(0, 8, SIZES, 0, used).tolist()
+    left = unused_positions(0, 8, used_of(used, SIZES, 0)).tolist()
     partly = SIZES[fragment_at(5, 4, 0)] > 1
     assert left == [3, 4, 5, 6, 7] if partly else [3, 4, 6, 7]
 
@@ -62,8 +72,33 @@ def test_used_and_unused_make_up_the_whole_reading() -> None:
     rng = np.random.default_rng(0)
     everything = ids_of(range(12))
     used = np.sort(rng.choice(everything, 17, replace=False))
-    left = [name for name in ids_of(unused_positions(0, 12, SIZES, 0, used)) if name not in set(used.tolist())]
+    left = [name for name in ids_of(unused_positions(0, 12, used_of(used, SIZES, 0))) if name not in set(used.tolist())]
     assert sorted([*used.tolist(), *left]) == sorted(everything)
+
+
+def test_used_samples_are_exactly_those_given() -> None:
+    rng = np.random.default_rng(1)
+    everything = ids_of(range(20))
+    for count in (0, 1, 25, len(everything)):
+        ids = rng.choice(everything, count, replace=False).astype(np.int64)
+        used = used_of(ids, SIZES, 0)
+        assert [name for name in everything if name in used] == sorted(ids.tolist())
+        assert used.last_position == max((position_of(name) for name in ids.tolist()), default=-1)
+    assert sample_id(20, 0) not in used
+
+
+def test_what_is_kept_of_a_long_reading_is_short() -> None:
+    num_fragments, images = 5000, 4
+    ids = np.array([sample_id(position, frame) for position in range(3 * num_fragments) for frame in range(images)])
+    # Some images wait in the shuffle buffer; fragment 7 cannot be read in any epoch.
+    waiting = np.isin(ids, ids[-200:][::3])
+    unread = [place for place in range(3 * num_fragments) if fragment_at(place, num_fragments, 0) == 7]
+    bad = np.isin(ids // sample_id(1, 0), unread)
+    used = used_of(ids[~waiting & ~bad], np.full(num_fragments, images), 0)
+    assert len(used.spans) <= 5
+    assert len(used.ids) <= 200
+    left = unused_positions(0, 3 * num_fragments, used)
+    assert set(left.tolist()) == set((ids[waiting | bad] // sample_id(1, 0)).tolist())
 
 
 def test_spread_is_even_and_complete() -> None:

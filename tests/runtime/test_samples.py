@@ -12,7 +12,7 @@ from eisen_ray.data.packed import unpack_labels
 from eisen_ray.data.pairs import encode_labels
 from eisen_ray.runtime.decoding import stored_names
 from eisen_ray.runtime.layout import RoundWork, Teacher, fragment_file, reading_file
-from eisen_ray.runtime.reading import fragment_at, sample_id
+from eisen_ray.runtime.reading import NONE_USED, fragment_at, sample_id, used_of
 from eisen_ray.runtime.samples import (
     ExplodeSamples,
     LoadStored,
@@ -22,8 +22,6 @@ from eisen_ray.runtime.samples import (
     reading_list,
     reading_seed,
 )
-
-NONE_USED = np.zeros(0, np.int64)
 
 
 def store_labels(work: RoundWork, folder: str, fragment: Fragment, value: int) -> None:
@@ -97,7 +95,7 @@ def test_round_1_has_no_segments(stored: RoundWork) -> None:
 
 
 def test_used_samples_are_left_out(stored: RoundWork) -> None:
-    used = np.array([sample_id(3, 2), sample_id(3, 6), sample_id(4, 0)])
+    used = used_of(np.array([sample_id(3, 2), sample_id(3, 6), sample_id(4, 0)]), np.array([4, 4]), seed=2)
     samples = list(ReadSamples(stored, used)({"position": 3}))
     assert [int(one["sample_id"]) for one in samples] == [sample_id(3, 0), sample_id(3, 4)]
 

@@ -6,52 +6,40 @@ import json
 import os
 import subprocess
 import sys
-import uuid
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-import fsspec
 import pytest
 
+from eisen_ray.config import RunConfig
 from eisen_ray.data.files import resolve
 from eisen_ray.data.layouts import list_held_out, list_scored
 from eisen_ray.data.scored_frames import find_masked
+from eisen_ray.errors import StorageError
 from eisen_ray.evaluate_config import EvaluateConfig
 from eisen_ray.runtime.checkpoints import find_checkpoint
-from eisen_ray.runtime.layout import CONTACT_SHEET, promotion_file
+from eisen_ray.runtime.layout import CONTACT_SHEET, RoundWork, Teacher, promotion_file
+from eisen_ray.runtime.promotion import promote, promoted
 from eisen_ray.runtime.scoring import DecodeScored, ScoreMaps, scored_rows
 from eisen_ray.runtime.segmenting import SegmentScored
 from eisen_ray.runtime.storage import Store
 from tests.runtime.networks import TINY_RUN, store_network
 
+s3fs = pytest.importorskip("s3fs")
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server_module = pytest.importorskip("moto.server")
-    s3fs = pytest.importorskip("s3fs")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3fs.S3FileSystem.clear_instance_cache()
-    # The stand-in keeps its buckets for as long as the process lives.
-    name = f"runs-{uuid.uuid4().hex[:8]}"
-    fsspec.filesystem("s3").mkdir(name)
-    yield f"s3://{name}"
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
 
 
 def test_store_behaves_on_s3_as_locally(bucket: str, tmp_path: Path) -> None:
     store = Store(f"{bucket}/one")
     store.check_writable()
     assert store.files("") == set()
+    # As Arrow leaves them, beside Ray Train's checkpoints.
+    s3fs.S3FileSystem().pipe({f"{bucket}/one/f/": b"", f"{bucket}/one/f/aa/": b""})
+    assert store.files("f") == set()
     store.write("f/aa/x", b"1")
     store.write("f/aa/x", b"2")
     assert store.read("f/aa/x") == b"2"
@@ -74,6 +62,91 @@ def test_one_of_many_creators_wins_on_s3(bucket: str) -> None:
         won = list(threads.map(lambda number: store.create_once("once", str(number).encode()), range(16)))
     assert sum(won) == 1
     assert store.read("once") == str(won.index(True)).encode()
+
+
+def test_two_drivers_promote_one_student(bucket: str, config: RunConfig) -> None:
+    work = RoundWork(config=replace(config, root=f"{bucket}/race"), flow_identity="dis")
+    candidates = [Teacher(path=f"rounds/1/checkpoint-{number}", sha256=str(number)) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        winners = list(threads.map(lambda candidate: promote(work, candidate, {"step": 6}), candidates))
+    assert len(set(winners)) == 1
+    assert winners[0] in candidates
+    assert promoted(work.store, 1) == winners[0]
+
+
+def test_an_upload_that_arrives_short_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(f"{bucket}/short")
+    send = s3fs.S3FileSystem._pipe_file
+
+    async def cut(self: s3fs.S3FileSystem, path: str, data: bytes, **arguments: object) -> None:
+        await send(self, path, data[:-1], **arguments)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_pipe_file", cut)
+    s3fs.S3FileSystem.clear_instance_cache()
+    for write in (store.write, store.create_once):
+        with pytest.raises(StorageError, match=r"short/f holds 3 bytes after 4 were sent"):
+            write("f", b"four")
+        store.delete("f")
+
+
+def test_missing_bucket_is_told(bucket: str) -> None:
+    store = Store(f"{bucket}-absent/run")
+    with pytest.raises(StorageError, match=r"not writable: .*bucket does not exist\. Create the bucket, or correct"):
+        store.check_writable()
+    for use in (store.read, lambda path: store.create_once(path, b"")):
+        with pytest.raises(StorageError, match="Create the bucket"):
+            use("f")
+
+
+@pytest.fixture
+def refusing(bucket: str) -> Iterator[str]:
+    """The bucket, with the stand-in now asking every caller who it is."""
+    set_auth("0")
+    yield bucket
+    set_auth("inf")
+
+
+def set_auth(after_requests: str) -> None:
+    address = f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset-auth"
+    headers = {"Content-Type": "text/plain"}
+    urllib.request.urlopen(urllib.request.Request(address, after_requests.encode(), headers, method="POST")).read()
+
+
+def test_denied_is_told_by_every_method(refusing: str) -> None:
+    store = Store(f"{refusing}/run")
+    advice = r"Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the machines' role: .* get, put, delete and list"
+    with pytest.raises(StorageError, match=f"not writable: .* cannot be written: .*{advice}"):
+        store.check_writable()
+    uses = {
+        "read": lambda: store.read("f"),
+        "looked for": lambda: store.exists("f"),
+        "listed": lambda: store.files("f"),
+        "created": lambda: store.create_once("f", b""),
+        "written": lambda: store.write_folder("f", {"x": b""}),
+    }
+    for doing, use in uses.items():
+        with pytest.raises(StorageError, match=f"cannot be {doing}: .*{advice}"):
+            use()
+
+
+def test_no_credentials_are_told(bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(StorageError, match=r"not writable: .*Unable to locate credentials\. Set AWS_ACCESS_KEY_ID"):
+        Store(f"{bucket}/run").check_writable()
+
+
+def test_no_network_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing listens on port 9. The client tries again and again, for some ten seconds; here it need not.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(StorageError, match=r"127\.0\.0\.1:9/.*\. Check the network and AWS_ENDPOINT_URL"):
+        Store(f"{bucket}/run").check_writable()
 
 
 def put_sample(bucket: str) -> str:

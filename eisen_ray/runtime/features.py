@@ -1,0 +1,163 @@
+"""A network's features of some images, kept, and grouped again and again under other settings.
+
+Everything random is drawn from generators of (image, seed, purpose), so a score does not depend on what was asked
+before, on how images are dealt to processes, or on what is still in the cache. [Decision 65]
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eisen_ray.build import build_grouping
+from eisen_ray.config import GroupingConfig, ModelConfig
+from eisen_ray.measures.agreement import segment_agreement
+from eisen_ray.measures.mean_iou import MeanIou, image_iou
+from eisen_ray.model.affinity_graph import AffinityGraph
+from eisen_ray.model.eisen import Eisen, Grouping
+from eisen_ray.model.neighbors import NeighborSampler
+from eisen_ray.model.precision import product_dtype
+from eisen_ray.runtime.layout import stable_seed
+from eisen_ray.runtime.study_images import StudyImage
+from eisen_ray.settings import digest, to_dict
+
+# Settings of grouping that act after message passing: plateaus are shared by all their values.
+_READOUT = ("num_iterations", "readout", "rule", "num_slots", "num_rounds", "overlap", "min_region_nodes")
+
+ImageFacts = dict[str, float]
+"""What is known of one image under one setting; means over images are the scores."""
+
+
+class Features:
+    """Queries and keys of images, on one device, with a cache of plateau maps.
+
+    Args:
+        network: in evaluation mode; its own grouping and pairs are not used.
+        images: all of one size.
+        cache_bytes: plateau maps that are kept; the least recently used go first.
+    """
+
+    def __init__(self, network: Eisen, images: Sequence[StudyImage], cache_bytes: int = 512 * 1024**2) -> None:
+        self.images = list(images)
+        self.device = next(network.parameters()).device
+        self._embedded = [self._embed(network, image) for image in self.images]
+        self._cache: OrderedDict[tuple[str, int], dict[int, Tensor]] = OrderedDict()
+        self._cache_bytes = cache_bytes
+        self.num_propagations = 0
+        """Runs of message passing so far: what the cache has saved is the rest."""
+
+    def score(
+        self, model: ModelConfig, grouping: GroupingConfig, iterations: Sequence[int], seed: int, passes: int = 1
+    ) -> dict[int, list[ImageFacts]]:
+        """Facts of every image after each number of KProp iterations.
+
+        Args:
+            model: which pairs have affinities; the rest of it is not used.
+            grouping: from affinities to segments; its number of iterations is not used.
+            iterations: ascending; only the largest one costs message passing.
+            seed: of all draws.
+            passes: with two, their agreement is among the facts.
+        """
+        found: dict[int, list[ImageFacts]] = {count: [] for count in iterations}
+        built = build_grouping(grouping)
+        for place in range(len(self.images)):
+            plateaus = self._plateaus(place, model, grouping, iterations, seed, passes)
+            for count in iterations:
+                runs = self._read(place, built, plateaus[count], seed)
+                found[count].append(_facts(self.images[place], runs))
+        return found
+
+    @torch.no_grad()
+    def _embed(self, network: Eisen, image: StudyImage) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        batch = torch.from_numpy(np.array(image.image))[None].permute(0, 3, 1, 2).to(self.device)
+        return network.embed(batch)
+
+    @torch.no_grad()
+    def _plateaus(
+        self,
+        place: int,
+        model: ModelConfig,
+        grouping: GroupingConfig,
+        iterations: Sequence[int],
+        seed: int,
+        passes: int,
+    ) -> dict[int, Tensor]:
+        name = (_plateau_key(model, grouping, seed, passes), place)
+        kept = self._cache.get(name, {})
+        if not set(iterations) <= kept.keys():
+            kept = self._propagate(place, model, grouping, {*iterations, *kept}, seed, passes)
+            self._keep(name, kept)
+        else:
+            self._cache.move_to_end(name)
+        return kept
+
+    def _propagate(
+        self, place: int, model: ModelConfig, grouping: GroupingConfig, wanted: set[int], seed: int, passes: int
+    ) -> dict[int, Tensor]:
+        self.num_propagations += 1
+        query, key, grid = self._embedded[place]
+        sampler = NeighborSampler(model.scope, model.window, model.num_far, model.sampling, model.tile_size)
+        graph = AffinityGraph(query, key, sampler(*grid, 1, self._generator("pairs", place, seed)))
+        built = build_grouping(grouping)
+        start, active = built.starts(1, grid[0] * grid[1], self._generator("start", place, seed), passes)
+        edges = graph.edges(grouping.threshold, product_dtype(built.precision, self.device))
+        kprop = built.kprop
+        kprop.num_iterations = max(wanted)
+        states = enumerate(kprop.iterate(edges, start, active), start=1)
+        return {count: state for count, state in states if count in wanted}
+
+    @torch.no_grad()
+    def _read(self, place: int, grouping: Grouping, plateau: Tensor, seed: int) -> np.ndarray:
+        """Label maps [P, h, w] of the passes."""
+        grid = self._embedded[place][2]
+        generator = self._generator("readout", place, seed)
+        runs = [grouping.read(plateau[:, :, run], *grid, generator)[0] for run in range(plateau.shape[2])]
+        return torch.stack(runs).cpu().numpy()
+
+    def _generator(self, purpose: str, place: int, seed: int) -> torch.Generator:
+        image = self.images[place]
+        generator = torch.Generator(self.device)
+        return generator.manual_seed(stable_seed("study", purpose, seed, image.name, image.frame))
+
+    def _keep(self, name: tuple[str, int], plateaus: dict[int, Tensor]) -> None:
+        self._cache[name] = plateaus
+        self._cache.move_to_end(name)
+        while len(self._cache) > 1 and sum(map(_num_bytes, self._cache.values())) > self._cache_bytes:
+            self._cache.popitem(last=False)
+
+
+def summed_facts(images: Sequence[ImageFacts]) -> dict[str, float]:
+    """Means over the images that have each fact, by name."""
+    names = dict.fromkeys(name for facts in images for name in facts)
+    found = {}
+    for name in names:
+        values = [facts[name] for facts in images if name in facts]
+        found[name] = float(np.mean(values))
+    return found
+
+
+def _facts(image: StudyImage, runs: np.ndarray) -> ImageFacts:
+    facts = {"segments": float(len(np.unique(runs[0][runs[0] > 0]))), "coverage": float((runs[0] > 0).mean())}
+    if len(runs) > 1:
+        # Two passes without any segment agree on nothing: that counts as 0, not as unknown.
+        facts["agreement"] = float(np.nan_to_num(segment_agreement(runs[0], runs[1])))
+    if image.truth is None:
+        return facts
+    scores = MeanIou([image_iou(runs[0], image.truth, image.arm_id)]).compute()
+    return {**facts, **{name: value for name, value in scores.items() if value == value and name != "num_images"}}
+
+
+def _plateau_key(model: ModelConfig, grouping: GroupingConfig, seed: int, passes: int) -> str:
+    settings: dict[str, Any] = {name: value for name, value in to_dict(grouping).items() if name not in _READOUT}
+    pairs = [model.scope, model.window, model.num_far, model.sampling, model.tile_size]
+    # All pairs have no window and no samples.
+    return digest(settings, pairs[:1] if model.scope == "full" else pairs, seed, passes)
+
+
+def _num_bytes(plateaus: dict[int, Tensor]) -> int:
+    return sum(plateau.nbytes for plateau in plateaus.values())
