@@ -37,6 +37,7 @@ from eisen_ray.runtime.evaluate import look
 from eisen_ray.runtime.peer_scoring import Came, PeerWork, asked_rows, came_out, scored_by_peer
 from eisen_ray.runtime.peer_targets import PeerTargets
 from eisen_ray.runtime.peer_training import Training, train_peer
+from eisen_ray.runtime.placement import make_plan
 from eisen_ray.runtime.progress import Pace, Record
 from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.storage import Store
@@ -62,8 +63,9 @@ def compare(config: CompareConfig) -> list[dict[str, Any]]:
     is_ours = not ray.is_initialized()
     connect()
     try:
-        table = Table(config, checkpoint, capacity(), Reporter(store))
-        return table.make()
+        plan = make_plan(config.run, capacity())
+        sized = replace(config, resources=plan.config.resources)
+        return Table(sized, checkpoint, plan.offered, Reporter(store)).make()
     finally:
         if is_ours:
             ray.shutdown()

@@ -11,6 +11,7 @@ from eisen_ray.config import DataConfig, FlowConfig, GroupingConfig, ModelConfig
 from eisen_ray.data.frames import probe_clip
 from eisen_ray.data.index import Fragment, build_index
 from eisen_ray.data.layouts import list_clips
+from eisen_ray.resources import ResourcesConfig
 from tests.video_files import archive_bytes, frame_files, write
 
 NUM_CLIPS, NUM_FRAMES = 3, 4
@@ -51,6 +52,9 @@ def small_table(place: Path, **changes: object) -> CompareConfig:
         ),
         "variants": VariantsConfig(felzenszwalb_scales=(100.0, 400.0), num_clusters=(3,)),
         "max_images": 4,
+        "resources": ResourcesConfig(
+            flow_actors=1, max_flow_actors=1, teacher_actors=1, max_teacher_actors=1, train_workers=1
+        ),
     }  # fmt: skip
     return CompareConfig(**{**settings, **changes})  # type: ignore[arg-type]
 
