@@ -17,8 +17,15 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 DOORS = sorted((REPOSITORY / "jobs").glob("*.py"))
 BENCHMARKS = sorted((REPOSITORY / "benchmarks").glob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
-TORCH_ROOMS = ("model", "supervision", "learning")
-NO_CONFIG = {"eisen_ray.config", "eisen_ray.settings", "eisen_ray.presets", "eisen_ray.evaluate_config"}
+TORCH_ROOMS = ("model", "supervision", "learning", "baselines")
+NO_CONFIG = {
+    "eisen_ray.config",
+    "eisen_ray.settings",
+    "eisen_ray.presets",
+    "eisen_ray.evaluate_config",
+    "eisen_ray.compare_config",
+    "eisen_ray.compare_presets",
+}
 
 WITHOUT_OWN_TEST = {
     "errors.py": "declarations only",
@@ -118,7 +125,7 @@ def test_exemptions_are_still_needed() -> None:
 
 def test_settings_and_presets_load_neither_torch_nor_ray() -> None:
     code = (
-        "import sys, eisen_ray.config, eisen_ray.presets, eisen_ray.command_line\n"
+        "import sys, eisen_ray.config, eisen_ray.presets, eisen_ray.command_line, eisen_ray.compare_presets\n"
         "heavy = {'torch', 'ray', 'numpy', 'pyarrow', 'cv2', 'av'} & set(sys.modules)\n"
         "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
     )

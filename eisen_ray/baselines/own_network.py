@@ -1,0 +1,54 @@
+"""Our own network as a peer among peers: trained by the same loop, or taken from a checkpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
+from eisen_ray.learning.step import batch_loss
+from eisen_ray.measures.agreement import segment_stability
+from eisen_ray.model.eisen import STRIDE, Eisen
+
+
+class OwnNetwork(TrainablePeer):
+    """EISEN under the interface of a peer.
+
+    Args:
+        network: backbone, affinities, grouping.
+        background_known: full supervision: what is no object is known to be background, one more label, so that every
+            row of the loss is supervised (authors). Off: label 0 says nothing, as with motion.
+        num_levels: resolutions at which the loss is taken.
+        passes: with different draws; the first is the segmentation, the others say how sure it is [Decision 85].
+    """
+
+    stride = STRIDE
+
+    def __init__(self, network: Eisen, *, background_known: bool, num_levels: int = 1, passes: int = 2) -> None:
+        super().__init__()
+        self.network = network
+        self.background_known = background_known
+        self.num_levels, self.passes = num_levels, passes
+
+    def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Equation (6) on the grid of nodes."""
+        levels = self.network(images, generator, self.num_levels)
+        height, width = (-(-side // STRIDE) for side in images.shape[-2:])
+        nodes = to_grid(labels, height, width)
+        return batch_loss(levels, nodes + 1 if self.background_known else nodes)[0]
+
+    @torch.no_grad()
+    def segment(self, picture: Picture, generator: torch.Generator) -> Segmentation:
+        """Segments of the first pass; a confidence is a segment's share times how well other passes find it."""
+        runs = self.network.segment_runs(self.as_batch(picture.image), generator, self.passes)[:, 0].cpu().numpy()
+        stability = segment_stability(runs[0], list(runs[1:]))
+        confidences = {segment: float((runs[0] == segment).mean()) * value for segment, value in stability.items()}
+        return Segmentation(runs[0].astype(np.int32), confidences)
+
+
+def to_grid(labels: Tensor, height: int, width: int) -> Tensor:
+    """Label maps [B, H, W] at another size, by nearest neighbour at the centres: int64 [B, height, width]."""
+    rows = ((torch.arange(height, device=labels.device) + 0.5) * labels.shape[1] / height).long()
+    columns = ((torch.arange(width, device=labels.device) + 0.5) * labels.shape[2] / width).long()
+    return labels[:, rows[:, None], columns[None, :]]

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from eisen_ray.baselines.own_network import OwnNetwork, to_grid
+from eisen_ray.baselines.peer import Picture
+from eisen_ray.build import build_eisen
+from eisen_ray.config import GroupingConfig, ModelConfig
+from eisen_ray.learning.step import batch_loss
+from tests.baselines.scenes import learn, score, squares
+
+GROUPING = GroupingConfig(threshold=0.5, num_iterations=15, plateau_width=64, min_region_nodes=3)
+
+
+def network(background_known: bool) -> OwnNetwork:
+    torch.manual_seed(0)
+    return OwnNetwork(
+        build_eisen(ModelConfig(backbone="small", scope="full"), GROUPING), background_known=background_known
+    )
+
+
+def test_learns_by_heart_with_full_supervision() -> None:
+    images, labels = squares(4)
+    peer = network(background_known=True)
+    losses = learn(peer, images, labels, 60)
+    assert losses[-1] < 0.3 * losses[0]
+    scores = score(peer, images, labels)
+    assert scores["mean_iou"] > 0.6
+
+
+@pytest.mark.parametrize("background_known", [True, False])
+def test_the_background_is_a_label_only_where_it_is_known(background_known: bool) -> None:
+    images, labels = squares(2)
+    peer = network(background_known).eval()
+    loss = peer.loss(images, labels, torch.Generator().manual_seed(0))
+    levels = peer.network(images, torch.Generator().manual_seed(0), 1)
+    nodes = to_grid(labels, 16, 16)
+    expected, rows = batch_loss(levels, nodes + 1 if background_known else nodes)
+    assert torch.allclose(loss, expected)
+    assert int(rows) == (nodes.numel() if background_known else int((nodes > 0).sum()))
+
+
+def test_a_segment_that_other_passes_lose_is_less_sure() -> None:
+    images, _ = squares(1)
+    peer = network(background_known=False).eval()
+    picture = Picture(images[0].permute(1, 2, 0).numpy())
+    single = OwnNetwork(peer.network, background_known=False, passes=1).eval()
+    alone, checked = (each.segment(picture, torch.Generator().manual_seed(0)) for each in (single, peer))
+    assert alone.confidences == {
+        name: pytest.approx(float((alone.labels == name).mean())) for name in alone.confidences
+    }
+    shares = {name: float((checked.labels == name).mean()) for name in checked.confidences}
+    assert shares
+    assert all(checked.confidences[name] <= share + 1e-9 for name, share in shares.items())
+
+
+def test_the_grid_reads_the_centres() -> None:
+    labels = torch.arange(64).view(1, 8, 8)
+    assert to_grid(labels, 2, 2).tolist() == [[[18, 22], [50, 54]]]
+    assert torch.equal(to_grid(labels, 8, 8), labels)
+    assert to_grid(labels[:, ::4, ::4], 4, 4).tolist()[0][0] == [0, 0, 4, 4]
