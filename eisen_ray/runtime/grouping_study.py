@@ -31,7 +31,7 @@ from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.runtime.placement import make_plan
 from eisen_ray.runtime.reporter import Reporter, write_line
 from eisen_ray.runtime.storage import Store
-from eisen_ray.runtime.studies import Search, claim_study, finish, record_file, run_search
+from eisen_ray.runtime.studies import Search, claim_study, finish, in_order, record_file, run_search
 from eisen_ray.runtime.study_frames import held_out_fragments, moving_frames, unmasked_frames
 from eisen_ray.runtime.study_images import StudyFrame, masked_study_frames
 from eisen_ray.settings import digest, to_dict
@@ -61,8 +61,8 @@ def run_grouping_study(
     check_space(space, base)
     store = Store(settled_place(config.root) or settled_place(_study_root(checkpoint, config, space, name)))
     claim_study(store, _identity(checkpoint, config, space))
-    is_ours = not ray.is_initialized()
-    connect(dashboard=False)
+    is_ours, hosts = not ray.is_initialized(), []
+    connect()
     try:
         offered = capacity()
         frames, work = find_frames(checkpoint, config, store, offered)
@@ -71,7 +71,7 @@ def run_grouping_study(
         search = Search(config.objective, config.concurrent or 2, space.trials, config.seed)
         began = time.monotonic()
         grid = run_search(trial, space, base, store, search)
-        study = _study(grid, name, config, command, store)
+        study = _study(in_order(grid), name, config, command, store)
     finally:
         if is_ours:
             ray.shutdown()

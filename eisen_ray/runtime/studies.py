@@ -122,6 +122,12 @@ def run_search(
     return tuner.fit()
 
 
+def in_order(grid: ResultGrid) -> list[Any]:
+    """Ray Tune's results by the number of the trial: after a restart it lists them in another order."""
+    # A folder's name is the trainable's, the study's and the trial's number, of five digits.
+    return sorted(grid, key=lambda result: str(result.path))
+
+
 def finish(store: Store, study: Study, base: RunConfig) -> None:
     """Write a study's report and the best setting as a preset, and print the table.
 

@@ -28,7 +28,7 @@ from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.runtime.placement import Plan, make_plan
 from eisen_ray.runtime.rounds import Run, make_labels, prepare, run_rounds
 from eisen_ray.runtime.storage import Store
-from eisen_ray.runtime.studies import TRIALS, Search, claim_study, finish, record_file, run_search
+from eisen_ray.runtime.studies import TRIALS, Search, claim_study, finish, in_order, record_file, run_search
 from eisen_ray.runtime.study_frames import moving_frames, unmasked_frames
 from eisen_ray.runtime.study_images import StudyFrame
 from eisen_ray.runtime.training_trials import study_of
@@ -81,7 +81,7 @@ def run_training_study(config: TrainingStudyConfig, space: Space, name: str, com
         )
         began = time.monotonic()
         grid = run_search(trial, space, base, store, search)
-        study = study_of(grid, name, config, command, store)
+        study = study_of(in_order(grid), name, config, command, store)
     finally:
         if is_ours:
             ray.shutdown()

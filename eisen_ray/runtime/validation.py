@@ -11,8 +11,10 @@ from pathlib import Path
 
 from eisen_ray.build import build_eisen
 from eisen_ray.config import RunConfig
+from eisen_ray.errors import WeightsError
 from eisen_ray.evaluate_config import ScoredDataConfig
 from eisen_ray.learning.checkpoint import load_checkpoint
+from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
 from eisen_ray.runtime.features import Features, summed_facts
 from eisen_ray.runtime.feed import last_checkpoint
 from eisen_ray.runtime.layout import RoundWork, promotion_file
@@ -80,7 +82,7 @@ class Validator:
         return scores
 
     def _watch(self) -> None:
-        seen = ""
+        seen, folder = "", ""
         while not self._stopped.wait(LOOK_EVERY_S):
             number = self._round()
             found = last_checkpoint(RoundWork(config=self.config, flow_identity="", round_number=number))
@@ -90,8 +92,11 @@ class Validator:
             try:
                 with found.as_directory() as folder:
                     scores = self._scored(Path(folder), number)
-            except FileNotFoundError:
-                continue  # a newer one has replaced it meanwhile, or the round has ended
+            except (FileNotFoundError, WeightsError):
+                # A newer one has replaced it meanwhile, or the round has ended: then it is gone as a whole.
+                if Path(folder, MANIFEST_FILE).exists():
+                    raise
+                continue
             self.curve.append((int(scores["step"]), scores[self.objective]))
             self._report(scores)
 

@@ -74,7 +74,7 @@ def test_fragments_without_stored_motion_are_left_out(work: RoundWork, index: In
 
 def test_a_damaged_mask_is_named(work: RoundWork, tmp_path: Path) -> None:
     film, masks = moving_frames(2, 24, 32), np.ones((2, 20, 32), np.uint8)
-    source = write(tmp_path / "data", {"a.mp4": video_bytes(film), "a_masks.npz": archive_bytes(masks)})
+    source = write(tmp_path / "data", {"a.mp4": video_bytes("mp4", film), "a_masks.npz": archive_bytes(masks=masks)})
     (clip,) = list_scored("videos", source)
     with pytest.raises(DataError, match="same shape"):
         read_study_image(StudyFrame(clip, 0, masked=True), work, ScoredDataConfig())
