@@ -73,11 +73,13 @@ def run_grouping_study(
         grid = run_search(trial, space, base, store, search)
         study = _study(in_order(grid), name, config, command, store)
     finally:
+        # Ray keeps what Tune was given, and with it the hosts, until the cluster ends.
+        for host in hosts:
+            ray.kill(host)
         if is_ours:
             ray.shutdown()
-    study = replace(
-        study, facts={**_facts(checkpoint, config, len(frames)), "time": f"{time.monotonic() - began:.0f} s"}
-    )
+    facts = {**_facts(checkpoint, config, len(frames)), "time": f"{time.monotonic() - began:.0f} s"}
+    study = replace(study, facts=facts)
     finish(store, study, base)
     return study
 
