@@ -7,7 +7,8 @@ import pytest
 
 from eisen_ray.errors import StorageError, WeightsError
 from eisen_ray.learning.checkpoint_files import MANIFEST_FILE, WEIGHTS_FILE
-from eisen_ray.runtime.checkpoints import MANIFEST, WEIGHTS, find_checkpoint
+from eisen_ray.runtime.checkpoints import MANIFEST, WEIGHTS, find_checkpoint, packaged_checkpoint
+from eisen_ray.runtime.segmenting import load_network
 from eisen_ray.runtime.storage import Store
 from tests.runtime.networks import TINY_RUN, store_network
 
@@ -77,3 +78,10 @@ def test_a_damaged_or_unknown_manifest(tmp_path: Path) -> None:
 def test_storage_that_cannot_be_opened() -> None:
     with pytest.raises(StorageError, match="nosuch"):
         find_checkpoint("nosuch://bucket/net")
+
+
+def test_the_network_inside_the_package_can_be_loaded() -> None:
+    found = packaged_checkpoint()
+    network = load_network(found, found.config.grouping)
+    assert sum(weights.numel() for weights in network.parameters()) > 1_000_000
+    assert found.config.root == "runs/quickstart"
