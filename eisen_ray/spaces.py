@@ -175,7 +175,9 @@ def settings_of(space: Space) -> list[dict[str, Value]]:
     """Every setting of a space without a search, the iterations left out; later parameters change fastest."""
     if space.rows:
         return [dict(row) for row in space.rows]
-    domains = {name: domain for name, domain in space.parameters.items() if name != ITERATIONS or not _free(space)}
+    domains = {
+        name: domain for name, domain in space.parameters.items() if name != ITERATIONS or space.kind == "training"
+    }
     return list(_product({name: _values(domain) for name, domain in domains.items()}))
 
 
@@ -211,10 +213,6 @@ def parameter_names(kind: Kind) -> list[str]:
     if kind == "grouping":
         return [name for name in every if name.startswith("grouping.") or name in _PAIRS]
     return every
-
-
-def _free(space: Space) -> bool:
-    return space.kind == "grouping"
 
 
 def _check_name(name: str, kind: Kind) -> None:

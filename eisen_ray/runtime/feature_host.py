@@ -33,7 +33,7 @@ class FeatureHost:
     """
 
     def __init__(self, scored_by: ScoredBy, frames: Sequence[StudyFrame], work: RoundWork) -> None:
-        # Here and not above: the driver and Tune's processes carry this class about without torch.
+        # Here and not above: who only carries this class about needs no torch.
         from eisen_ray.runtime.features import Features
         from eisen_ray.runtime.segmenting import load_network
         from eisen_ray.runtime.stages import limit_threads

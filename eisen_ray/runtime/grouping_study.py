@@ -185,9 +185,7 @@ class _Trial:
         scores = {}
         for count in counts:
             facts: list[ImageFacts] = [one for part in parts for one in part[count]]
-            scores[str(count)] = summed_facts(facts)
-            if self.config.objective == "motion_iou":
-                scores[str(count)]["motion_iou"] = scores[str(count)].get("best_iou", float("nan"))
+            scores[str(count)] = summed_facts(facts, self.config.objective)
         record = {"settings": settings, "seed": seed, "cost_s": time.monotonic() - began, "scores": scores}
         self.store.write_json(path, record)
         return record

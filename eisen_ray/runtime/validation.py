@@ -111,8 +111,6 @@ class Validator:
         features = Features(model.eval().to(best_device()), self._images)
         grouping, passes = self.config.grouping, 2 if self.objective == "agreement" else 1
         found = features.score(self.config.model, grouping, (grouping.num_iterations,), self.config.seed, passes)
-        scores = summed_facts(found[grouping.num_iterations])
-        if self.objective == "motion_iou":
-            scores["motion_iou"] = scores.get("best_iou", float("nan"))
+        scores = summed_facts(found[grouping.num_iterations], self.objective)
         before = (number - 1) * self.config.train.num_steps
         return {**scores, "step": float(before + int(loaded.meta["step"]))}

@@ -98,7 +98,11 @@ def test_two_passes_agree_more_or_less(network: Eisen) -> None:
 
 
 def test_facts_are_averaged_over_the_images_that_have_them() -> None:
-    assert summed_facts([{"a": 1.0, "b": 0.5}, {"a": 0.0}]) == {"a": 0.5, "b": 0.5}
+    assert summed_facts([{"a": 1.0, "b": 0.5}, {"a": 0.0}], "mean_iou") == {"a": 0.5, "b": 0.5}
+
+
+def test_against_motion_the_best_segment_counts() -> None:
+    assert summed_facts([{"best_iou": 0.25}], "motion_iou") == {"best_iou": 0.25, "motion_iou": 0.25}
 
 
 def test_images_without_truth_have_no_scores(network: Eisen) -> None:
