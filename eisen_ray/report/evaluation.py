@@ -11,7 +11,7 @@ import numpy as np
 from eisen_ray.measures.image_scores import ImageScores
 from eisen_ray.measures.intervals import Estimate
 from eisen_ray.measures.scores import Scores
-from eisen_ray.report.sheet import SheetRow, example_row
+from eisen_ray.report.sheet import SheetRow, scored_row
 from eisen_ray.report.tables import MISSING, format_number, format_table
 
 MEASURES: dict[str, tuple[str, str]] = {
@@ -34,7 +34,6 @@ CONSOLE = ("mean_iou", "best_iou", "recall_50", "boundary_f", "average_precision
 """Columns of the short table."""
 NUM_CLIPS_SHOWN = 12
 """Clips that the terminal names; the page has all."""
-SHEET_TITLES = ("image", "prediction", "ground truth")
 NUM_EACH = 3
 """Best, median and worst images on a sheet."""
 
@@ -159,11 +158,10 @@ def _different_clips(ordered: Sequence[ImageScores], places: Sequence[int], want
 
 
 def picked_row(pick: Pick, image: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> SheetRow:
-    """The row of a chosen image under `SHEET_TITLES`; pictures as for `example_row`."""
+    """The row of a chosen image under `SCORED_TITLES`; pictures as for `example_row`."""
     scored = float(pick.image.ious.mean())
     caption = f"{pick.kind}: {pick.image.clip_id}, frame {pick.image.frame}"
-    row = example_row(image, caption=caption, prediction=prediction, truth=truth, mean_iou=scored)
-    return SheetRow(row.caption, [row.panels[0], row.panels[3], row.panels[4]], row.score)
+    return scored_row(image, caption=caption, prediction=prediction, truth=truth, mean_iou=scored)
 
 
 def _with_interval(found: Estimate) -> str:

@@ -14,6 +14,7 @@ from eisen_ray.errors import DataError
 from eisen_ray.report.panels import match_labels, overlay_labels
 
 EXAMPLE_TITLES = ("image", "motion target", "teacher segments", "prediction", "ground truth")
+SCORED_TITLES = ("image", "prediction", "ground truth")
 
 PAPER, INK, QUIET, _EMPTY = (252, 252, 250), (32, 34, 40), (112, 116, 124), (232, 233, 230)
 _MARGIN, _GAP, _HEADER, _CAPTION, _HEADING = 16, 8, 28, 26, 38
@@ -59,6 +60,19 @@ def example_row(
         panels.append(None if labels is None else _label_panel(large, labels, reference, quiet=truth is not None))
     scored = mean_iou is not None and math.isfinite(mean_iou)
     return SheetRow(caption, panels, f"mean IoU {mean_iou:.2f}" if scored else "")
+
+
+def scored_row(
+    image: np.ndarray,
+    *,
+    caption: str,
+    prediction: np.ndarray,
+    truth: np.ndarray | None,
+    mean_iou: float | None = None,
+) -> SheetRow:
+    """The row under `SCORED_TITLES`; arguments as for `example_row`."""
+    row = example_row(image, caption=caption, prediction=prediction, truth=truth, mean_iou=mean_iou)
+    return row._replace(panels=[row.panels[EXAMPLE_TITLES.index(title)] for title in SCORED_TITLES])
 
 
 def contact_sheet(

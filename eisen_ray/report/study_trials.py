@@ -46,6 +46,8 @@ class Trial:
     """(step, objective) while the trial ran."""
     error: str = ""
     """One line, for failed trials."""
+    sheet: str = ""
+    """Contact sheet, a PNG under the study's root; numbers of iterations of one setting share it."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:

@@ -35,15 +35,15 @@ class Sample(NamedTuple):
     segments: np.ndarray | None
 
 
-class Counted:
-    """Samples as they come; `count` says how many have been given so far."""
+class Counter:
+    """Counts samples as they come, over all passes; `count` says how many have been given so far."""
 
-    def __init__(self, samples: Iterable[Sample]) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self._samples = samples
 
-    def __iter__(self) -> Iterator[Sample]:
-        for sample in self._samples:
+    def counted(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """The same samples."""
+        for sample in samples:
             self.count += 1
             yield sample
 
@@ -76,6 +76,17 @@ def shuffled(
                 yield _take(buffer, rng)
         while buffer:
             yield _take(buffer, rng)
+
+
+def mixed(
+    passes: Iterable[Iterable[Sample]], size: int, rng: np.random.Generator, fragments_per_epoch: int
+) -> Iterator[Sample]:
+    """`shuffled`, with the buffer emptied at the end of each pass as well.
+
+    Several workers have equally large shares of a pass, but unequal parts of each epoch in it, and a worker that asks
+    for the next pass waits until all do. A buffer that went on would make them ask after different steps.
+    """
+    return itertools.chain.from_iterable(shuffled(one, size, rng, fragments_per_epoch) for one in passes)
 
 
 def replayed(samples: Iterable[Sample], num_fragments: int, seed: int) -> Iterator[Sample]:

@@ -21,8 +21,8 @@ from eisen_ray.errors import ConfigError
 from eisen_ray.evaluate_config import EvaluateConfig
 from eisen_ray.measures.image_scores import ImageScores
 from eisen_ray.measures.scores import Scores, summarize
-from eisen_ray.report.evaluation import SHEET_TITLES, console_text, evaluation_page, pick_images, picked_row
-from eisen_ray.report.sheet import contact_sheet, png_bytes
+from eisen_ray.report.evaluation import console_text, evaluation_page, pick_images, picked_row
+from eisen_ray.report.sheet import SCORED_TITLES, contact_sheet, png_bytes
 from eisen_ray.report.tables import progress_line
 from eisen_ray.runtime.bootstrap import settled_place
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
@@ -232,4 +232,4 @@ def _sheet(checkpoint: StoredCheckpoint, config: EvaluateConfig, found: Found) -
     if not rows:
         return b""
     heading = f"{Path(checkpoint.path).name} on {config.data.source or config.data.layout}"
-    return png_bytes(contact_sheet(rows, SHEET_TITLES, heading=heading, cell_px=256))
+    return png_bytes(contact_sheet(rows, SCORED_TITLES, heading=heading, cell_px=256))

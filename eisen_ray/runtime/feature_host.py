@@ -12,6 +12,9 @@ from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.runtime.study_images import StudyFrame, StudyImage, read_study_image
 
+# Of a trial's contact sheet: what a look at it needs, and little beside the scoring.
+SHEET_IMAGES = 4
+
 
 @dataclass(frozen=True)
 class ScoredBy:
@@ -58,3 +61,14 @@ class FeatureHost:
     ) -> dict[int, list[dict[str, float]]]:
         """See `Features.score`."""
         return self._features.score(model, grouping, iterations, seed, passes)
+
+    def sheet(self, model: ModelConfig, grouping: GroupingConfig, count: int, seed: int) -> bytes:
+        """A contact sheet of the first images as a PNG: image, segments, truth. Arguments as for `label_maps`."""
+        from eisen_ray.report.sheet import SCORED_TITLES, contact_sheet, png_bytes, scored_row
+
+        maps = self._features.label_maps(model, grouping, count, seed, SHEET_IMAGES)
+        rows = [
+            scored_row(image.image, caption=f"{image.name}, frame {image.frame}", prediction=labels, truth=image.truth)
+            for image, labels in zip(self._features.images, maps, strict=False)
+        ]
+        return png_bytes(contact_sheet(rows, SCORED_TITLES, cell_px=128))

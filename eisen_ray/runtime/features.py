@@ -72,6 +72,17 @@ class Features:
                 found[count].append(_facts(self.images[place], runs))
         return found
 
+    def label_maps(
+        self, model: ModelConfig, grouping: GroupingConfig, count: int, seed: int, wanted: int
+    ) -> list[np.ndarray]:
+        """Label maps [h, w] of the first `wanted` images after `count` KProp iterations; arguments as for `score`."""
+        built = build_grouping(grouping)
+        found = []
+        for place in range(min(wanted, len(self.images))):
+            plateaus = self._plateaus(place, model, grouping, [count], seed, 1)
+            found.append(self._read(place, built, plateaus[count], seed)[0])
+        return found
+
     @torch.no_grad()
     def _embed(self, network: Eisen, image: StudyImage) -> tuple[Tensor, Tensor, tuple[int, int]]:
         batch = torch.from_numpy(np.array(image.image))[None].permute(0, 3, 1, 2).to(self.device)

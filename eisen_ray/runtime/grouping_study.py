@@ -31,7 +31,7 @@ from eisen_ray.runtime.layout import RoundWork
 from eisen_ray.runtime.placement import make_plan
 from eisen_ray.runtime.reporter import Reporter, write_line
 from eisen_ray.runtime.storage import Store
-from eisen_ray.runtime.studies import Search, claim_study, finish, in_order, record_file, run_search
+from eisen_ray.runtime.studies import Search, claim_study, finish, in_order, record_file, run_search, sheet_file
 from eisen_ray.runtime.study_frames import held_out_fragments, moving_frames, unmasked_frames
 from eisen_ray.runtime.study_images import StudyFrame, masked_study_frames
 from eisen_ray.settings import digest, to_dict
@@ -186,6 +186,9 @@ class _Trial:
         for count in counts:
             facts: list[ImageFacts] = [one for part in parts for one in part[count]]
             scores[str(count)] = summed_facts(facts, self.config.objective)
+        best = max(counts, key=lambda count: scores[str(count)].get(self.config.objective, float("-inf")))
+        sheet = ray.get(self.hosts[0].sheet.remote(run.model, run.grouping, best, seed))
+        self.store.write(sheet_file(path), sheet)
         record = {"settings": settings, "seed": seed, "cost_s": time.monotonic() - began, "scores": scores}
         self.store.write_json(path, record)
         return record
@@ -203,7 +206,7 @@ def _study(grid: Any, name: str, config: GroupingStudyConfig, command: str, stor
                     Trial(number=len(trials), params=settings, value=None, state=FAILED, seed=seed, error=error)
                 )
                 continue
-            trials += _rows(store.read_json(path), config.objective, len(trials))
+            trials += _rows(store.read_json(path), config.objective, len(trials), sheet_file(path))
     return Study(
         name=name,
         objective=config.objective,
@@ -214,7 +217,7 @@ def _study(grid: Any, name: str, config: GroupingStudyConfig, command: str, stor
     )
 
 
-def _rows(record: dict[str, Any], objective: str, first: int) -> list[Trial]:
+def _rows(record: dict[str, Any], objective: str, first: int, sheet: str) -> list[Trial]:
     """A row for every number of iterations; the last one carries the curve."""
     counts = sorted(record["scores"], key=int)
     curve = tuple((float(count), record["scores"][count].get(objective, float("nan"))) for count in counts)
@@ -228,6 +231,7 @@ def _rows(record: dict[str, Any], objective: str, first: int) -> list[Trial]:
             cost_s=record["cost_s"] / len(counts),
             metrics=record["scores"][count],
             curve=curve if place == len(counts) - 1 else (),
+            sheet=sheet,
         )
         for place, count in enumerate(counts)
     ]

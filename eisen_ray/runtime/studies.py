@@ -22,8 +22,10 @@ from eisen_ray.report.study_pages import console_table, write_study
 from eisen_ray.report.study_scores import ranked
 from eisen_ray.report.study_trials import Study
 from eisen_ray.report.tables import format_duration
+from eisen_ray.runtime.layout import CONTACT_SHEET
 from eisen_ray.runtime.reporter import write_line
 from eisen_ray.runtime.storage import Store
+from eisen_ray.runtime.study_runs import RUNS, write_runs
 from eisen_ray.settings import differences, digest, to_dict
 from eisen_ray.spaces import Choice, Range, Space, Value, settings_of, with_values
 
@@ -80,6 +82,11 @@ def record_file(settings: Mapping[str, Value], seed: int) -> str:
     return f"{TRIALS}/{digest(dict(settings), seed)}.json"
 
 
+def sheet_file(record: str) -> str:
+    """Where the contact sheet of a setting lies, by the file of its record."""
+    return f"{record.removesuffix('.json')}/{CONTACT_SHEET}"
+
+
 def run_search(
     trial: Callable[[dict[str, Value]], None], space: Space, base: RunConfig, store: Store, search: Search
 ) -> ResultGrid:
@@ -129,7 +136,7 @@ def in_order(grid: ResultGrid) -> list[Any]:
 
 
 def finish(store: Store, study: Study, base: RunConfig) -> None:
-    """Write a study's report and the best setting as a preset, and print the table.
+    """Write a study's report, its runs for TensorBoard and the best setting as a preset, and print the table.
 
     Args:
         store: root of the study.
@@ -140,6 +147,7 @@ def finish(store: Store, study: Study, base: RunConfig) -> None:
         write_study(Path(folder), study)
         for path in sorted(Path(folder).iterdir()):
             store.write(f"{REPORT}/{path.name}", path.read_bytes())
+    write_runs(store, study)
     write_line("\n" + console_table(study) + "\n")
     order = ranked(study)
     if order:
@@ -147,7 +155,7 @@ def finish(store: Store, study: Study, base: RunConfig) -> None:
         store.write_json(BEST, {**to_dict(best), "root": "runs/best", "targets": ""})
         write_line(f"best     python -m jobs.bootstrap --config {store.uri(BEST)}")
     write_line(f"report   {store.uri(REPORT)}/report.html")
-    write_line(f"curves   tensorboard --logdir {store.uri(TUNE)}")
+    write_line(f"curves   tensorboard --logdir {store.uri(RUNS)}")
 
 
 def _points(space: Space, base: RunConfig, repeats: Sequence[int]) -> list[dict[str, Value]]:

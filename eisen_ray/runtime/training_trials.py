@@ -6,7 +6,7 @@ from typing import Any
 
 from eisen_ray.report.study_trials import FAILED, FINISHED, STOPPED, Study, Trial
 from eisen_ray.runtime.storage import Store
-from eisen_ray.runtime.studies import record_file
+from eisen_ray.runtime.studies import record_file, sheet_file
 from eisen_ray.tune_config import TrainingStudyConfig
 
 
@@ -26,7 +26,7 @@ def study_of(grid: Any, name: str, config: TrainingStudyConfig, command: str, st
         seed = int(values.pop("seed", config.seed))
         path = record_file(values, seed)
         metrics = {key: value for key, value in (result.metrics or {}).items() if key in _shown(config)}
-        common: dict[str, Any] = {"number": number, "params": values, "seed": seed}
+        common: dict[str, Any] = {"number": number, "params": values, "seed": seed, "sheet": sheet_file(path)}
         if result.error is not None:
             error = str(result.error).strip().splitlines()[-1]
             trials.append(Trial(**common, value=None, state=FAILED, error=error))

@@ -19,7 +19,7 @@ from torch import nn
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import DataError
 from eisen_ray.learning.step import Batch, StepSettings, train_step
-from eisen_ray.runtime.batches import Counted, Sample, batched, replayed, samples_of, shuffled, to_batch
+from eisen_ray.runtime.batches import Counter, Sample, batched, mixed, replayed, samples_of, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
 from eisen_ray.runtime.progress import StopAnswer
@@ -67,11 +67,12 @@ def train_student(settings: dict[str, Any]) -> int:
     model = ray.train.torch.prepare_model(student.model, move_to_device=False)
     loop = StudentLoop(work, student, model, settings["board"], world_size)
     if student.step < work.config.train.num_steps:
-        samples = Counted(_samples(work, settings["datasets"]))
-        made = _batches(work, student, samples, rank, world_size)
+        counter = Counter()
+        passes = map(counter.counted, _passes(work, settings["datasets"]))
+        made = _batches(work, student, passes, rank, world_size)
         batches = Prefetched(made, DEPTH if device.type == "cuda" else 0)
         try:
-            loop.run(batches, samples)
+            loop.run(batches, counter)
         finally:
             batches.close()
     return student.step
@@ -92,12 +93,12 @@ class StudentLoop:
         self._first = student.step
         self._last = (student.step, time.monotonic(), 0.0)
 
-    def run(self, batches: Prefetched[NamedBatch], samples: Counted) -> None:
+    def run(self, batches: Prefetched[NamedBatch], read: Counter) -> None:
         """Train until the last step, or until the driver asks for an end; checkpoints on the way and at the end.
 
         Args:
-            batches: made from `samples`.
-            samples: what this worker has read so far.
+            batches: this worker's parts, on its device.
+            read: counts the samples that this worker has read so far.
         """
         train, student = self.work.config.train, self.student
         settings = StepSettings(train.loss_levels, train.clip_norm, train.precision, train.augment, self.world_size)
@@ -110,7 +111,7 @@ class StudentLoop:
             at_end = student.step == train.num_steps
             if student.step % train.log_every_steps == 0 or at_end:
                 used = (student.step - self._first) * (train.batch_size // self.world_size)
-                self._tell_step(metrics, batches.waited_s, samples.count - used, int(names.max()))
+                self._tell_step(metrics, batches.waited_s, read.count - used, int(names.max()))
             told_to_stop = self._told_to_stop()
             if student.step % train.checkpoint_every_steps == 0 or at_end or told_to_stop:
                 self._save(metrics)
@@ -158,42 +159,41 @@ class StudentLoop:
 
 
 def _batches(
-    work: RoundWork, student: Student, samples: Iterable[Sample], rank: int, world_size: int
+    work: RoundWork, student: Student, passes: Iterable[Iterator[Sample]], rank: int, world_size: int
 ) -> Iterator[NamedBatch]:
     """This worker's part of every batch, on its device, without end."""
     rng = np.random.default_rng([stable_seed("shuffle", work.config.seed, work.round_number, rank), student.step])
     num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
-    mixed = shuffled(samples, work.config.train.shuffle_images, rng, num_fragments)
-    for some in batched(mixed, work.config.train.batch_size // world_size):
+    samples = mixed(passes, work.config.train.shuffle_images, rng, num_fragments)
+    for some in batched(samples, work.config.train.batch_size // world_size):
         used = np.array([sample.sample_id for sample in some], dtype=np.int64)
         yield used, to_batch(some, work.config.teacher, student.generator.device)
     raise DataError("No stored fragment could be read; the reasons are in the folder quarantine under the root.")
 
 
-def _samples(work: RoundWork, names: list[str]) -> Iterator[Sample]:
-    """This worker's samples, without end: read on and on, or read once and kept."""
-    if not replays(work):
-        return _read_on(names, work.grid)
-    num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
-    return replayed(_read(names, work.grid), num_fragments, reading_seed(work))
+def _passes(work: RoundWork, names: list[str]) -> Iterator[Iterator[Sample]]:
+    """This worker's samples, without end: one pass, read once and kept, or all datasets and the last again and again.
 
-
-def _read(names: list[str], grid: tuple[int, int]) -> Iterator[Sample]:
+    The last one is not read again if it is empty.
+    """
+    if replays(work):
+        num_fragments = len(reading_list(work.store, reading_file(work.round_number)))
+        read = itertools.chain.from_iterable(_read(name, work.grid) for name in names)
+        yield replayed(read, num_fragments, reading_seed(work))
+        return
     for name in names:
-        shard = ray.train.get_dataset_shard(name)
-        yield from samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy"), grid)
-
-
-def _read_on(names: list[str], grid: tuple[int, int]) -> Iterator[Sample]:
-    """All datasets, then the last one again and again, unless it is empty."""
-    yield from _read(names, grid)
+        yield _read(name, work.grid)
     while True:
-        again = _read(names[-1:], grid)
+        again = _read(names[-1], work.grid)
         first = next(again, None)
         if first is None:
             return
-        yield first
-        yield from again
+        yield itertools.chain([first], again)
+
+
+def _read(name: str, grid: tuple[int, int]) -> Iterator[Sample]:
+    shard = ray.train.get_dataset_shard(name)
+    yield from samples_of(shard.iter_batches(batch_size=ROWS_PER_READ, batch_format="numpy"), grid)
 
 
 def _use_threads(num_threads: int, local_workers: int) -> None:

@@ -128,8 +128,6 @@ def test_ray_job_stop_saves_and_ends_in_order(stopped: dict[str, Any]) -> None:
 def test_ray_job_logs_shows_the_continued_run_to_its_end(stopped: dict[str, Any]) -> None:
     environment = stopped["environment"]
     again = stopped["line"].replace("pickup-1", "pickup-2").replace("--submission-id", "--no-wait --submission-id")
-    # By one worker: two may wait for each other at the end of a continued reading, whatever had ended the first run.
-    again = again.replace("--resources.train-workers 2", "--resources.train-workers 1")
     run_line(again, environment)
     told = run_line(printed("ray_job_logs").replace("pickup-1", "pickup-2"), environment, seconds=600)
     step = re.search(rf"round 1  student starts at step (\d+) of {STEPS}", told)

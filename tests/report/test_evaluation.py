@@ -7,14 +7,13 @@ from eisen_ray.measures.image_scores import ImageScores, score_image
 from eisen_ray.measures.scores import Scores, summarize
 from eisen_ray.report.evaluation import (
     MEASURES,
-    SHEET_TITLES,
     console_text,
     evaluation_page,
     part_table,
     pick_images,
     picked_row,
 )
-from eisen_ray.report.sheet import contact_sheet
+from eisen_ray.report.sheet import SCORED_TITLES, contact_sheet
 
 
 def images(count: int, per_clip: int = 1, arm_id: int | None = None) -> list[ImageScores]:
@@ -96,6 +95,6 @@ def test_rows_fit_the_sheet() -> None:
     (pick,) = pick_images(images(1))
     labels = np.ones((5, 10), int)
     row = picked_row(pick, np.zeros((20, 40, 3), np.uint8), labels, labels)
-    assert (row.caption, len(row.panels)) == ("best: c00, frame 0", len(SHEET_TITLES))
+    assert (row.caption, len(row.panels)) == ("best: c00, frame 0", len(SCORED_TITLES))
     assert row.score == f"mean IoU {pick.image.ious.mean():.2f}"
-    assert contact_sheet([row], SHEET_TITLES).width > 0
+    assert contact_sheet([row], SCORED_TITLES).width > 0

@@ -8,7 +8,7 @@ import torch
 
 from eisen_ray.config import TeacherConfig
 from eisen_ray.data.packed import pack_labels
-from eisen_ray.runtime.batches import Counted, Sample, batched, replayed, samples_of, shuffled, to_batch
+from eisen_ray.runtime.batches import Counter, Sample, batched, mixed, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.reading import fragment_at, sample_id
 
 
@@ -80,6 +80,25 @@ def test_epochs_do_not_mix() -> None:
     assert order != sorted(order)
 
 
+def test_workers_ask_for_the_next_pass_after_equally_many_samples() -> None:
+    def given_before_asking(epochs: list[int]) -> int:
+        """Of a share whose samples are of these epochs."""
+        samples = [sample(sample_id(epoch, number)) for number, epoch in enumerate(epochs)]
+        given, asked = 0, []
+
+        def passes() -> Iterator[list[Sample]]:
+            yield samples
+            asked.append(given)
+            yield samples
+
+        for _ in mixed(passes(), 100, np.random.default_rng(0), fragments_per_epoch=1):
+            given += 1
+        assert given == 2 * len(epochs)
+        return asked[0]
+
+    assert given_before_asking([0, 0, 0, 1, 1, 2]) == given_before_asking([0, 1, 1, 2, 2, 2]) == 6
+
+
 def test_replay_goes_on_as_reading_would() -> None:
     def read(first: int, last: int) -> list[Sample]:
         # Fragment 2 cannot be read and has no samples.
@@ -103,13 +122,13 @@ def test_replay_of_nothing_ends() -> None:
 
 
 def test_counting_says_how_many_wait_in_the_buffer() -> None:
-    counted = Counted(map(sample, range(50)))
-    mixed = shuffled(counted, 16, np.random.default_rng(0), 50)
-    assert counted.count == 0
+    counter = Counter()
+    mixed = shuffled(counter.counted(map(sample, range(50))), 16, np.random.default_rng(0), 50)
+    assert counter.count == 0
     for used in range(1, 21):
         next(mixed)
-        assert 0 <= counted.count - used <= 16
-    assert counted.count - 20 == 15, "the buffer is full but for the one that was given"
+        assert 0 <= counter.count - used <= 16
+    assert counter.count - 20 == 15, "the buffer is full but for the one that was given"
 
 
 def test_batches_are_full_or_left_out() -> None:

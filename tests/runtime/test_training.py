@@ -103,6 +103,17 @@ def test_two_workers_learn_what_one_learns_at_the_same_global_batch(work: RoundW
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_two_workers_with_unequal_parts_of_an_epoch_do_not_wait_for_each_other(pinned: RoundWork) -> None:
+    """Three fragments an epoch: one worker has two of the first epoch, the other one two of the spare one."""
+    listed = pinned.store.read_json(reading_file(1))["fragments"]
+    pinned.store.write_json(reading_file(1), {"fragments": [*listed, listed[0]]})
+    reading_list.cache_clear()
+    settings = {"batch_size": 2, "num_steps": 6, "checkpoint_every_steps": 6, "log_every_steps": 6}
+    used = used_samples(fit(changed(pinned, train=settings, resources={"train_workers": 2})))
+    assert len(used) == 12
+
+
 def test_two_workers_share_the_images_of_a_streamed_round(work: RoundWork, index: Index) -> None:
     work.store.write_json(reading_file(1), {"fragments": [fragment.to_json() for fragment in index.fragments]})
     train = {"batch_size": 4, "num_steps": 4}
