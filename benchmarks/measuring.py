@@ -22,6 +22,8 @@ from typing import Any
 import torch
 
 REPEATS = 7
+# What is warmed up, caches and the processor's clock, is nothing beside a run of this many seconds.
+LONG_S = 3.0
 RESULTS = Path(__file__).parent / "results"
 
 Work = Callable[[], object]
@@ -60,14 +62,17 @@ class Comparison:
 
 
 def alternate(sides: Mapping[str, Work], repeats: int = REPEATS, warm_up: bool = True) -> dict[str, list[float]]:
-    """Seconds of every side, `repeats` times in turn, after one run of each that does not count."""
+    """Seconds of every side, `repeats` times in turn, after one run of each that does not count unless it is long."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for repeat in range(repeats + warm_up):
         for name, work in sides.items():
+            if len(times[name]) == repeats:
+                continue
             began = time.perf_counter()
             work()
-            if repeat >= warm_up:
-                times[name].append(time.perf_counter() - began)
+            took = time.perf_counter() - began
+            if repeat >= warm_up or took >= LONG_S:
+                times[name].append(took)
     return times
 
 

@@ -33,7 +33,7 @@ from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file
 from eisen_ray.runtime.reading import NONE_USED
 from eisen_ray.supervision.flow import DisFlow
 
-NUM_CLIPS = 40
+NUM_CLIPS = 24
 REPEATS = 7
 # The pipeline fills while the first part of the fragments runs through.
 STEADY_FROM = 0.25

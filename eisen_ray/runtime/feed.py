@@ -94,10 +94,16 @@ def train_worker(settings: dict[str, Any]) -> int:
 
 def last_checkpoint(work: RoundWork) -> Checkpoint | None:
     """The last checkpoint that Ray Train has committed in this round, or None."""
-    place = work.store.uri(training_folder(work.round_number))
-    if not work.store.exists(f"{training_folder(work.round_number)}/checkpoint_manager_snapshot.json"):
+    snapshot = f"{training_folder(work.round_number)}/checkpoint_manager_snapshot.json"
+    if not work.store.exists(snapshot):
         return None
-    return Result.from_path(place).checkpoint
+    try:
+        return Result.from_path(work.store.uri(training_folder(work.round_number))).checkpoint
+    except (RuntimeError, OSError):
+        # Another process may end the round meanwhile: then its folder goes, file by file.
+        if work.store.exists(snapshot):
+            raise
+        return None
 
 
 def _used(work: RoundWork) -> Used:

@@ -14,7 +14,6 @@ from eisen_ray.config import RunConfig
 from eisen_ray.errors import WeightsError
 from eisen_ray.evaluate_config import ScoredDataConfig
 from eisen_ray.learning.checkpoint import load_checkpoint
-from eisen_ray.learning.checkpoint_files import MANIFEST_FILE
 from eisen_ray.runtime.features import Features, summed_facts
 from eisen_ray.runtime.feed import last_checkpoint
 from eisen_ray.runtime.layout import RoundWork, promotion_file
@@ -82,19 +81,21 @@ class Validator:
         return scores
 
     def _watch(self) -> None:
-        seen, folder = "", ""
+        seen = ""
         while not self._stopped.wait(LOOK_EVERY_S):
             number = self._round()
-            found = last_checkpoint(RoundWork(config=self.config, flow_identity="", round_number=number))
+            work = RoundWork(config=self.config, flow_identity="", round_number=number)
+            found = last_checkpoint(work)
             if found is None or found.path == seen:
                 continue
             seen = found.path
             try:
                 with found.as_directory() as folder:
                     scores = self._scored(Path(folder), number)
-            except (FileNotFoundError, WeightsError):
-                # A newer one has replaced it meanwhile, or the round has ended: then it is gone as a whole.
-                if Path(folder, MANIFEST_FILE).exists():
+            except (OSError, WeightsError):
+                # A newer one may have replaced it meanwhile, or the round may have ended.
+                now = last_checkpoint(work)
+                if now is not None and now.path == seen:
                     raise
                 continue
             self.curve.append((int(scores["step"]), scores[self.objective]))

@@ -19,6 +19,14 @@ def test_sides_take_turns_and_the_first_turn_does_not_count() -> None:
     assert [len(times[name]) for name in "ab"] == [3, 3]
 
 
+def test_a_long_first_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "LONG_S", 0.0)
+    calls = []
+    times = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=3)
+    assert calls == ["a", "b"] * 3
+    assert [len(times[name]) for name in "ab"] == [3, 3]
+
+
 def test_the_ratio_is_how_many_times_less_ours_takes() -> None:
     found = of_times("x", [2.0, 1.0, 100.0], [8.0, 9.0, 7.0], floor=4)
     assert (found.ours, found.other, found.ratio) == (2.0, 8.0, 4.0)

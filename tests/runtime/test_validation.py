@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import itertools
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -103,8 +103,8 @@ def test_a_checkpoint_that_was_replaced_meanwhile_is_passed_over(
     config: RunConfig, frames: list[StudyFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = SimpleNamespace(path=str(tmp_path / "gone"), as_directory=Committed(tmp_path / "gone").as_directory)
-    shutil.rmtree(tmp_path / "gone", ignore_errors=True)
-    monkeypatch.setattr(validation, "last_checkpoint", lambda work: gone)
+    looks = itertools.chain([gone], itertools.repeat(None))
+    monkeypatch.setattr(validation, "last_checkpoint", lambda work: next(looks))
     monkeypatch.setattr(validation, "LOOK_EVERY_S", 0.01)
     told: list[Scores] = []
     with Validator(config, RoundWork(config=config, flow_identity=""), frames, "mean_iou", told.append):
