@@ -40,8 +40,21 @@ def parse(arguments: Sequence[str]) -> tuple[str, Space, str, StudyConfig]:
     if address and space.kind == "training":
         raise ConfigError(f"A training study starts from random weights; got the checkpoint {address!r}. Leave it out.")
     kind = TrainingStudyConfig if space.kind == "training" else GroupingStudyConfig
-    config = tyro.cli(kind, args=words, prog=f"tune {name}", description=__doc__)
+    config = tyro.cli(kind, args=_one_vary(words), prog=f"tune {name}", description=__doc__)
     return name, varied(space, config.vary), address, config
+
+
+def _one_vary(words: Sequence[str]) -> list[str]:
+    """The same words with all `--vary` in one: of several flags tyro takes the last one alone."""
+    others: list[str] = []
+    changes: list[str] = []
+    into = others
+    for word in words:
+        if word.startswith("-"):
+            into = changes if word == "--vary" else others
+        if word != "--vary":
+            into.append(word)
+    return [*others, "--vary", *changes] if "--vary" in words else others
 
 
 def chosen_checkpoint(address: str) -> StoredCheckpoint:

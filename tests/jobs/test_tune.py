@@ -51,6 +51,14 @@ def test_a_space_a_checkpoint_and_changes() -> None:
     assert isinstance(parse(["training"])[3], TrainingStudyConfig)
 
 
+def test_every_vary_counts() -> None:
+    words = "quick --vary grouping.overlap=0.3 --seeds 2 --vary grouping.threshold=0.5 model.scope=local --max-images 5"
+    _, space, _, config = parse(words.split())
+    assert (config.seeds, config.max_images) == (2, 5)
+    changed = {name: space.parameters[name] for name in ("grouping.overlap", "grouping.threshold", "model.scope")}
+    assert list(changed.values()) == [Choice((0.3,)), Choice((0.5,)), Choice(("local",))]
+
+
 def test_training_takes_no_checkpoint() -> None:
     with pytest.raises(ConfigError, match="starts from random weights"):
         parse(["training", "runs/a"])
