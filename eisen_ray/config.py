@@ -176,6 +176,8 @@ class TeacherConfig:
     """Confident segments that cover more than this share of the image are dropped."""
     min_moving_share: float = 0.0
     """Use only confident segments of which at least this share moves; 0: all of them (eq. (10))."""
+    explaining_away: bool = True
+    """Off: what moves stays one segment, whatever the teacher knows of it; its segments label what rests (ablation)."""
     heal_rims: bool = False
     """Add thin leftovers of an explained motion to the segment that explains it, instead of dropping them."""
 

@@ -132,6 +132,7 @@ def to_batch(samples: list[Sample], teacher: TeacherConfig, device: torch.device
         teacher.min_region_nodes,
         min_moving_share=teacher.min_moving_share,
         heal_rims=teacher.heal_rims,
+        explaining_away=teacher.explaining_away,
     )
     return Batch(_sent(images, device).permute(0, 3, 1, 2).contiguous(), _sent(labels, device))
 

@@ -21,6 +21,7 @@ def target_labels(
     min_moving_share: float = 0.0,
     split_residual: bool = True,
     heal_rims: bool = False,
+    explaining_away: bool = True,
 ) -> Tensor:
     """Overlay confident segments on motion segments.
 
@@ -39,6 +40,7 @@ def target_labels(
             equation (11).
         heal_rims: what is dropped of a residual, and parts nowhere 3 nodes thick, go to the confident segment that
             explains most of the same motion, instead of to nothing [Decision 10].
+        explaining_away: off: a node that moves keeps its motion segment, and only the others take confident ones.
 
     Returns:
         int64 [B, H, W], 0 = no information. Confident segments keep their ids, motion gets larger ones.
@@ -52,6 +54,8 @@ def target_labels(
         raise DataError(f"Motion is {tuple(motion.shape)}, teacher {tuple(teacher.shape)}; expected [B, H, W] twice.")
     if min_moving_share > 0:
         teacher = torch.where(_share(teacher, motion > 0) >= min_moving_share, teacher, 0)
+    if not explaining_away:
+        return torch.where(motion > 0, motion + teacher.amax(dim=(1, 2), keepdim=True), teacher)
     explained = teacher > 0
     remaining = torch.where(explained, 0, motion)
     offset = teacher.amax(dim=(1, 2), keepdim=True)

@@ -155,6 +155,13 @@ def test_teacher_outside_motion_can_be_left_out() -> None:
     assert torch.equal(touched, torch.where(teacher == 1, 1, 0))
 
 
+def test_without_explaining_away_what_moves_stays_one_segment() -> None:
+    motion = torch.tensor([[[1, 1, 1, 0, 0]]])
+    teacher = torch.tensor([[[2, 2, 0, 0, 5]]])
+    assert target_labels(motion, teacher, 0).tolist() == [[[2, 2, 6 + 1, 0, 5]]]
+    assert target_labels(motion, teacher, 0, explaining_away=False).tolist() == [[[6, 6, 6, 0, 5]]]
+
+
 def test_without_teacher_the_motion_is_copied() -> None:
     motion = torch.ones(1, 4, 4, dtype=torch.int64)
     labels = target_labels(motion)
