@@ -47,6 +47,8 @@ def bootstrap(config: RunConfig, plan_only: bool = False) -> None:
         records = run_rounds(plan.config, plan.offered)
     except KeyboardInterrupt:
         raise stopped(signal.SIGINT) from None
+    except SystemExit as end:
+        raise (STOP.end or end) from None
     finally:
         # Workers must not outlive the driver: Train's actors end with the connection.
         ray.shutdown()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from eisen_ray.runtime.reporter import write_line
 
@@ -26,15 +27,18 @@ class StopRequest:
 
     Attributes:
         asked: set by the first SIGTERM during a training.
+        end: what a handler has raised, or None. Where Ray waits it becomes another SystemExit, with code 1.
     """
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self.end: Stopped | None = None
         self._training = False
 
     def listen(self) -> None:
         """Take SIGTERM. After `ray.init`, which installs a handler of its own."""
         self.asked.clear()
+        self.end = None
         signal.signal(signal.SIGTERM, self._on_signal)
 
     @contextmanager
@@ -56,7 +60,7 @@ class StopRequest:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # Raising leaves Ray's `fit` from wherever it waits.
         if not self._training or self.asked.is_set():
-            raise stopped(number)
+            self._end(number)
         self.asked.set()
         write_line("stopping: the workers save a checkpoint")
         signal.signal(signal.SIGALRM, self._on_time_over)
@@ -64,7 +68,11 @@ class StopRequest:
 
     def _on_time_over(self, _number: int, _frame: FrameType | None) -> None:
         write_line(f"no checkpoint within {GRACE_SECONDS:g} s; the last one before counts")
-        raise stopped(signal.SIGTERM)
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> NoReturn:
+        self.end = stopped(number)
+        raise self.end
 
 
 STOP = StopRequest()

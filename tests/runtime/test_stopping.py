@@ -40,6 +40,7 @@ def test_outside_a_training_the_run_ends_at_once(request_: StopRequest, capsys: 
     with pytest.raises(Stopped) as ended:
         terminate()
     assert ended.value.code == 143
+    assert request_.end is ended.value
     assert not request_.asked.is_set()
     assert "run the same command to continue" in capsys.readouterr().out
 
