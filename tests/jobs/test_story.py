@@ -34,7 +34,7 @@ def mean_ious(folder: Path, name: str, *arguments: str) -> list[float]:
 def test_rounds_improve_and_explaining_away_pays(tmp_path: Path) -> None:
     first, second = mean_ious(tmp_path, "with")
     same_first, merged = mean_ious(
-        tmp_path, "without", "--no-teacher.explaining-away", "--teacher.min-moving-share", "0"
+        tmp_path, "without", "--teacher.no-explaining-away", "--teacher.min-moving-share", "0"
     )
     assert same_first == pytest.approx(first, abs=1e-6), "the first round has no teacher"
     assert second > 1.15 * first, (first, second)
