@@ -51,10 +51,10 @@ def _one_vary(words: Sequence[str]) -> list[str]:
     into = others
     for word in words:
         if word.startswith("-"):
-            into = changes if word == "--vary" else others
+            into = changes if word.split("=")[0] == "--vary" else others
         if word != "--vary":
-            into.append(word)
-    return [*others, "--vary", *changes] if "--vary" in words else others
+            into.append(word.removeprefix("--vary="))
+    return [*others, "--vary", *changes] if changes else others
 
 
 def chosen_checkpoint(address: str) -> StoredCheckpoint:

@@ -62,11 +62,11 @@ class FeatureHost:
         """See `Features.score`."""
         return self._features.score(model, grouping, iterations, seed, passes)
 
-    def sheet(self, model: ModelConfig, grouping: GroupingConfig, count: int, seed: int) -> bytes:
+    def sheet(self, model: ModelConfig, grouping: GroupingConfig, count: int, seed: int, passes: int) -> bytes:
         """A contact sheet of the first images as a PNG: image, segments, truth. Arguments as for `label_maps`."""
         from eisen_ray.report.sheet import SCORED_TITLES, contact_sheet, png_bytes, scored_row
 
-        maps = self._features.label_maps(model, grouping, count, seed, SHEET_IMAGES)
+        maps = self._features.label_maps(model, grouping, count, seed, passes, SHEET_IMAGES)
         rows = [
             scored_row(image.image, caption=f"{image.name}, frame {image.frame}", prediction=labels, truth=image.truth)
             for image, labels in zip(self._features.images, maps, strict=False)

@@ -73,13 +73,16 @@ class Features:
         return found
 
     def label_maps(
-        self, model: ModelConfig, grouping: GroupingConfig, count: int, seed: int, wanted: int
+        self, model: ModelConfig, grouping: GroupingConfig, count: int, seed: int, passes: int, wanted: int
     ) -> list[np.ndarray]:
-        """Label maps [h, w] of the first `wanted` images after `count` KProp iterations; arguments as for `score`."""
+        """Label maps [h, w] of the first `wanted` images after `count` KProp iterations, of the first pass.
+
+        After `score` with the same arguments no messages are passed again.
+        """
         built = build_grouping(grouping)
         found = []
         for place in range(min(wanted, len(self.images))):
-            plateaus = self._plateaus(place, model, grouping, [count], seed, 1)
+            plateaus = self._plateaus(place, model, grouping, [count], seed, passes)
             found.append(self._read(place, built, plateaus[count], seed)[0])
         return found
 

@@ -18,7 +18,7 @@ from ray.train import Checkpoint, Result
 from eisen_ray.data.index import Fragment
 from eisen_ray.runtime.datasets import stored_samples, streamed_samples
 from eisen_ray.runtime.idle import prepare_data_context
-from eisen_ray.runtime.layout import RoundWork, reading_file, stored_fragments, training_folder
+from eisen_ray.runtime.layout import RoundWork, promotion_file, reading_file, stored_fragments, training_folder
 from eisen_ray.runtime.reading import NONE_USED, Used, num_positions, unused_positions, used_of, used_samples
 from eisen_ray.runtime.samples import images_per_fragment, reading_list, reading_seed, replays
 from eisen_ray.settings import to_dict
@@ -100,10 +100,10 @@ def last_checkpoint(work: RoundWork) -> Checkpoint | None:
     try:
         return Result.from_path(work.store.uri(training_folder(work.round_number))).checkpoint
     except (RuntimeError, OSError):
-        # Another process may end the round meanwhile: then its folder goes, file by file.
-        if work.store.exists(snapshot):
-            raise
-        return None
+        # Another process may have ended the round meanwhile: after the promotion its folder goes, file by file.
+        if work.store.exists(promotion_file(work.round_number)):
+            return None
+        raise
 
 
 def _used(work: RoundWork) -> Used:

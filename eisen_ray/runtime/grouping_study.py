@@ -187,7 +187,7 @@ class _Trial:
             facts: list[ImageFacts] = [one for part in parts for one in part[count]]
             scores[str(count)] = summed_facts(facts, self.config.objective)
         best = max(counts, key=lambda count: scores[str(count)].get(self.config.objective, float("-inf")))
-        sheet = ray.get(self.hosts[0].sheet.remote(run.model, run.grouping, best, seed))
+        sheet = ray.get(self.hosts[0].sheet.remote(run.model, run.grouping, best, seed, passes))
         self.store.write(sheet_file(path), sheet)
         record = {"settings": settings, "seed": seed, "cost_s": time.monotonic() - began, "scores": scores}
         self.store.write_json(path, record)

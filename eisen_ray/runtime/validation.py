@@ -93,9 +93,9 @@ class Validator:
                 with found.as_directory() as folder:
                     scores = self._scored(Path(folder), number)
             except (OSError, WeightsError):
-                # A newer one may have replaced it meanwhile, or the round may have ended.
+                # A newer one may have replaced it meanwhile, or the round may have ended: then its folder goes.
                 now = last_checkpoint(work)
-                if now is not None and now.path == seen:
+                if now is not None and now.path == seen and not self._store.exists(promotion_file(number)):
                     raise
                 continue
             self.curve.append((int(scores["step"]), scores[self.objective]))

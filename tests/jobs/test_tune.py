@@ -52,7 +52,7 @@ def test_a_space_a_checkpoint_and_changes() -> None:
 
 
 def test_every_vary_counts() -> None:
-    words = "quick --vary grouping.overlap=0.3 --seeds 2 --vary grouping.threshold=0.5 model.scope=local --max-images 5"
+    words = "quick --vary grouping.overlap=0.3 --seeds 2 --vary=grouping.threshold=0.5 model.scope=local --max-images 5"
     _, space, _, config = parse(words.split())
     assert (config.seeds, config.max_images) == (2, 5)
     changed = {name: space.parameters[name] for name in ("grouping.overlap", "grouping.threshold", "model.scope")}

@@ -65,6 +65,16 @@ def test_scores_are_those_of_the_network_itself(network: Eisen) -> None:
     assert found[GROUPING.num_iterations][0]["segments"] == float(labels.max())
 
 
+@pytest.mark.parametrize("passes", [1, 2])
+def test_label_maps_are_those_that_were_scored(network: Eisen, passes: int) -> None:
+    features = Features(network, images())
+    scored = features.score(MODEL, GROUPING, (2, 5), seed=0, passes=passes)[5]
+    maps = features.label_maps(MODEL, GROUPING, 5, 0, passes, wanted=9)
+    assert [float((labels > 0).mean()) for labels in maps] == [facts["coverage"] for facts in scored]
+    assert len(features.label_maps(MODEL, GROUPING, 5, 0, passes, wanted=1)) == 1
+    assert features.num_propagations == len(maps)
+
+
 def test_readouts_share_plateaus_and_other_settings_do_not(network: Eisen) -> None:
     features = Features(network, images())
     for overlap in (0.1, 0.3, 0.5):

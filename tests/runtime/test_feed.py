@@ -4,7 +4,7 @@ import pytest
 
 from eisen_ray.runtime import feed
 from eisen_ray.runtime.feed import last_checkpoint
-from eisen_ray.runtime.layout import RoundWork, training_folder
+from eisen_ray.runtime.layout import RoundWork, promotion_file, training_folder
 
 
 def test_a_round_that_another_process_ends_meanwhile_has_no_checkpoint(
@@ -14,7 +14,8 @@ def test_a_round_that_another_process_ends_meanwhile_has_no_checkpoint(
     work.store.write(f"{folder}/checkpoint_manager_snapshot.json", b"{}")
 
     def gone(place: str) -> None:
-        work.store.delete(folder)
+        # The snapshot is among the last files to go.
+        work.store.write_json(promotion_file(work.round_number), {})
         raise RuntimeError(f"Experiment folder {place} doesn't exist.")
 
     monkeypatch.setattr(feed.Result, "from_path", gone)

@@ -44,6 +44,8 @@ def test_a_study_its_report_and_its_preset(
     assert {trial.state for trial in study.trials} == {"finished"}
     assert {trial.params[ITERATIONS] for trial in study.trials} == {1, 3}
     assert read_study(tmp_path / "study/report") == study
+    assert all((tmp_path / "study" / trial.sheet).read_bytes().startswith(b"\x89PNG") for trial in study.trials)
+    assert len(list((tmp_path / "study/tensorboard").iterdir())) == 8
     told = capsys.readouterr().out
     assert "features of 3 images in 2 processes" in told
     assert "16 trials, 16 finished" in told

@@ -102,7 +102,6 @@ def test_two_workers_learn_what_one_learns_at_the_same_global_batch(work: RoundW
         assert torch.allclose(one, two, atol=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_two_workers_with_unequal_parts_of_an_epoch_do_not_wait_for_each_other(pinned: RoundWork) -> None:
     """Three fragments an epoch: one worker has two of the first epoch, the other one two of the spare one."""
@@ -114,6 +113,7 @@ def test_two_workers_with_unequal_parts_of_an_epoch_do_not_wait_for_each_other(p
     assert len(used) == 12
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_images_of_a_streamed_round(work: RoundWork, index: Index) -> None:
     work.store.write_json(reading_file(1), {"fragments": [fragment.to_json() for fragment in index.fragments]})
     train = {"batch_size": 4, "num_steps": 4}

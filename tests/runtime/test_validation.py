@@ -99,6 +99,21 @@ def test_a_damaged_checkpoint_fails_the_trial(
         time.sleep(1.0)
 
 
+def test_a_checkpoint_that_goes_with_its_round_is_passed_over(
+    config: RunConfig, frames: list[StudyFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = saved(config, tmp_path / "going", 3)
+    (going / "model.safetensors").unlink()
+    Store(config.root).write_json(promotion_file(1), {})
+    Store(config.root).write_json(promotion_file(2), {})
+    monkeypatch.setattr(validation, "last_checkpoint", lambda work: Committed(going))
+    monkeypatch.setattr(validation, "LOOK_EVERY_S", 0.01)
+    told: list[Scores] = []
+    with Validator(config, RoundWork(config=config, flow_identity=""), frames, "mean_iou", told.append):
+        time.sleep(0.5)
+    assert told == []
+
+
 def test_a_checkpoint_that_was_replaced_meanwhile_is_passed_over(
     config: RunConfig, frames: list[StudyFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
