@@ -49,6 +49,7 @@ def build_grouping(grouping: GroupingConfig) -> Grouping:
         plateau_width=grouping.plateau_width,
         min_region_nodes=grouping.min_region_nodes,
         precision=grouping.precision,
+        mutual=grouping.mutual,
     )
 
 
@@ -75,4 +76,5 @@ def build_motion(motion: MotionConfig) -> MotionSegmenter:
         min_region_nodes=motion.min_region_nodes,
         largest_only=motion.largest_only,
         agreement=motion.agreement,
+        relative_threshold=motion.relative_threshold,
     )

@@ -74,6 +74,8 @@ class MotionConfig:
     """`threshold`: |flow| above a limit (fixed camera). `plateau`: Competition on flow, less the background."""
     threshold_px: float = 0.5
     """A node moves when its flow is longer than this, px at flow resolution (Playroom 0.5, Bridge 1.0)."""
+    relative_threshold: float = 0.0
+    """`threshold`: a node moves only if its flow is longer than this share of the pair's fast flow too; 0 = off."""
     min_area: float = 0.0
     """Discard a frame's motion unless the moving share is above this (Bridge 0.01)."""
     max_area: float = 1.0
@@ -92,6 +94,7 @@ class MotionConfig:
     def __post_init__(self) -> None:
         at_least(self, min_region_nodes=0)
         within(self, threshold_px="(0, inf]", agreement="(0, 1]", min_area="[0, 1)", max_area="(0, 1]")
+        within(self, relative_threshold="[0, 1)")
         require(self.min_area < self.max_area, "motion.min_area", self.min_area, f"below max_area, {self.max_area}")
         require(len({0, *self.offsets}) > len(self.offsets) > 0, "motion.offsets", self.offsets, "different, none 0")
 
@@ -132,6 +135,8 @@ class GroupingConfig:
     """Affinities above t excite, below 1-t inhibit (release 0.7, paper 0.5)."""
     start: Literal["spread", "first", "all"] = "spread"
     """Which nodes send: one and all it reaches (`spread`, release); one, then all (`first`, paper); `all` at once."""
+    mutual: bool = False
+    """Join two nodes by the weaker of their two affinities, min(A_ij, A_ji), instead of by the sender's alone."""
     excite: bool = True
     """Send excitatory messages (off: Table 3, `Inb`)."""
     inhibit: bool = True
@@ -202,6 +207,8 @@ class TrainConfig:
     """Limit of the gradient's norm (release: 1.0)."""
     loss_levels: int = 3
     """Resolutions at which the loss is summed: strides 1, 2, 4 (release: 3)."""
+    static_rows: int = 0
+    """Rows of unlabelled nodes, drawn from each image, that learn to keep away from labelled ones (release: none)."""
     augment: bool = False
     """Flip, zoom and recolour training images at random, for small data sets (authors: none)."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
@@ -214,7 +221,7 @@ class TrainConfig:
     """A line of progress and a TensorBoard point this often."""
 
     def __post_init__(self) -> None:
-        at_least(self, num_steps=1, batch_size=1, warmup_steps=0, loss_levels=1, shuffle_images=1)
+        at_least(self, num_steps=1, batch_size=1, warmup_steps=0, loss_levels=1, shuffle_images=1, static_rows=0)
         at_least(self, checkpoint_every_steps=1, log_every_steps=1)
         above_zero(self, "learning_rate", "clip_norm")
 

@@ -77,6 +77,28 @@ def playroom() -> RunConfig:
     )
 
 
+def bridge_small() -> RunConfig:
+    """Bridge-like video at a size that a laptop's processor trains in about an hour: 64x64 nodes, 1,500 steps a round.
+
+    Command: python jobs/bootstrap.py bridge_small --data.source SIM/bridge/train --data.eval-source SIM/bridge/val
+    Hardware: 2 CPU cores, no GPU, 6 GB of memory; clips of `python -m jobs.simulate bridge --root SIM/bridge`.
+    Time and expected mIoU: docs/results/table2-bridge.md.
+    """
+    base = quickstart()
+    return replace(
+        base,
+        root="runs/bridge_small",
+        data=replace(base.data, layout="bridge", source="data/bridge", image_height=256, image_width=256),
+        flow=replace(base.flow, fallback=False),
+        motion=replace(base.motion, min_region_nodes=16, relative_threshold=0.3),
+        model=replace(base.model, scope="local+far"),
+        grouping=replace(YOUNG, mutual=True, plateau_width=64, min_region_nodes=16),
+        teacher=TeacherConfig(num_runs=3, min_region_nodes=16, max_area=0.3, heal_rims=True),
+        train=replace(base.train, num_steps=1500, static_rows=256),
+        rounds=replace(base.rounds, eval_images=240),
+    )
+
+
 def davis() -> RunConfig:
     """DAVIS-2016: moving cameras, so motion segments come from Competition on the flow plateau (Section 4.3).
 
@@ -156,6 +178,7 @@ def tiny() -> RunConfig:
 PRESETS = {
     "quickstart": quickstart,
     "playroom": playroom,
+    "bridge_small": bridge_small,
     "davis": davis,
     "bridge": bridge,
     "folder": folder,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from eisen_ray.learning.augment import augment
 from eisen_ray.learning.pair_loss import pair_loss
+from eisen_ray.learning.static_loss import static_loss
 from eisen_ray.model.eisen import Level
 from eisen_ray.model.precision import Precision, product_dtype
 
@@ -22,6 +23,7 @@ class StepSettings(NamedTuple):
         clip_norm: limit of the gradient's norm.
         precision: `bf16` runs the network, not the loss, under autocast; `auto`: see `product_dtype`.
         augmented: change images at random first.
+        static_rows: rows of unlabelled nodes drawn from each image for `static_loss`; 0 = none (release).
         world_size: number of workers.
     """
 
@@ -29,6 +31,7 @@ class StepSettings(NamedTuple):
     clip_norm: float = 1.0
     precision: Precision = "fp32"
     augmented: bool = False
+    static_rows: int = 0
     world_size: int = 1
 
 
@@ -71,6 +74,14 @@ def batch_loss(levels: list[Level], labels: Tensor, world_size: int = 1) -> tupl
     return total, finest
 
 
+def _static_part(level: Level, labels: Tensor, generator: torch.Generator, settings: StepSettings) -> Tensor:
+    """The loss of nodes at rest, averaged like that of `batch_loss`."""
+    total, rows = static_loss(level.query, level.key, labels.flatten(1), generator, settings.static_rows)
+    if settings.world_size > 1:
+        torch.distributed.all_reduce(rows)
+    return total * settings.world_size / rows.clamp(min=1)
+
+
 def train_step(
     model: nn.Module,
     batch: Batch,
@@ -102,6 +113,8 @@ def train_step(
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced):
         levels = model(batch.images, generator, settings.num_levels)
     loss, rows = batch_loss(levels, batch.labels, settings.world_size)
+    if settings.static_rows:
+        loss = loss + _static_part(levels[0], batch.labels, generator, settings)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
     reported = torch.stack([loss.detach(), norm.detach()])

@@ -41,32 +41,55 @@ class AffinityGraph:
             for image in range(self.batch)
         ]
 
-    def affinity(self) -> Tensor:
-        """Equation (1) for all pairs at once, [B, T, R, C]: for studies and layouts that have no faster way."""
-        return row_max_affinity(affinity_logits(self.query, self.key, self.neighborhood), self.neighborhood)
+    def affinity(self, mutual: bool = False) -> Tensor:
+        """Equation (1) for all pairs at once, [B, T, R, C]: for studies and layouts that have no faster way.
+
+        Args:
+            mutual: the smaller of A_ij and A_ji, see `edges`.
+        """
+        logits = affinity_logits(self.query, self.key, self.neighborhood)
+        affinity = row_max_affinity(logits, self.neighborhood)
+        if not mutual:
+            return affinity
+        exists = self.neighborhood.exists()
+        highest = logits if exists is None else logits.masked_fill(~exists, -torch.inf)
+        backward = affinity_logits(self.key, self.query, self.neighborhood)
+        backward -= self.neighborhood.column_values(self._of_nodes(highest.amax(dim=-1)))
+        return torch.minimum(affinity, backward.exp())
 
     @torch.no_grad()
-    def edges(self, threshold: float, dtype: torch.dtype = torch.float32) -> Edges:
+    def edges(self, threshold: float, dtype: torch.dtype = torch.float32, mutual: bool = False) -> Edges:
         """Excitatory and inhibitory weights, see `split_affinity`.
 
         Args:
             threshold: t.
             dtype: of the weights and of products with them; affinities themselves are worked out in float32.
+            mutual: a pair is as strong as the weaker of its two directions, min(A_ij, A_ji): what one end alone
+                believes does not join the two. A far pair's other direction counts whether or not it was drawn
+                [Decision 130].
         """
         if self.neighborhood.full:
-            return self._dense_edges(threshold, dtype)
+            return self._dense_edges(threshold, dtype, mutual)
         if self.neighborhood.tiling is None:
-            return pair_edges(self.affinity(), self.neighborhood, threshold)
-        return self._tile_edges(self.neighborhood.tiling, threshold, dtype)
+            return pair_edges(self.affinity(mutual), self.neighborhood, threshold)
+        return self._tile_edges(self.neighborhood.tiling, threshold, dtype, mutual)
 
-    def _dense_edges(self, threshold: float, dtype: torch.dtype) -> Edges:
+    def _of_nodes(self, of_rows: Tensor) -> Tensor:
+        """Values [B, T, R] of rows, of which every node has one, by node: [B, N]."""
+        batch, num_nodes = len(of_rows), self.neighborhood.num_nodes
+        place = self.neighborhood.rows.flatten(1).expand(batch, -1)
+        return of_rows.new_zeros(batch, num_nodes + 1).scatter(1, place, of_rows.flatten(1))[:, :-1]
+
+    def _dense_edges(self, threshold: float, dtype: torch.dtype, mutual: bool) -> Edges:
         # Row = receiver, so that the maximum over an owner's pairs runs down a column.
         logits = self.key @ scaled_query(self.query).transpose(1, 2)
-        affinity = logits.sub_(logits.amax(dim=1, keepdim=True)).exp_()
-        excite, inhibit = split_affinity(affinity, threshold)
+        logits -= logits.amax(dim=1, keepdim=True)
+        if mutual:
+            logits = torch.minimum(logits, logits.transpose(1, 2))
+        excite, inhibit = split_affinity(logits.exp_(), threshold)
         return dense_edges(excite.to(dtype), inhibit.to(dtype))
 
-    def _tile_edges(self, tiling: Tiling, threshold: float, dtype: torch.dtype) -> Edges:
+    def _tile_edges(self, tiling: Tiling, threshold: float, dtype: torch.dtype, mutual: bool) -> Edges:
         groups = self.neighborhood.far
         # Affinities are exp(q.k - max): one more channel carries the maximum through the same product.
         query = scaled_query(self.query)
@@ -74,10 +97,17 @@ class AffinityGraph:
         query = torch.cat([query, -highest[..., None]], dim=-1)
         key = torch.cat([self.key, torch.ones_like(highest)[..., None]], dim=-1)
         split = _Split(threshold, dtype)
-        local = split(tiling.blocks(key).unflatten(1, tiling.counts), tiling.halos(query), self.neighborhood.allowed)
+        ways = [(key, query), (query, key)] if mutual else [(key, query)]
+        local = split(
+            [(tiling.blocks(ends).unflatten(1, tiling.counts), tiling.halos(others)) for ends, others in ways],
+            self.neighborhood.allowed,
+        )
         far: list[Tensor | None] = [None, None]
         if groups is not None:
-            far = list(split(groups.of_columns(key)[:, :, None], groups.of_rows(query)[:, :, None, None]))
+            pairs = [
+                (groups.of_columns(ends)[:, :, None], groups.of_rows(others)[:, :, None, None]) for ends, others in ways
+            ]
+            far = list(split(pairs))
         messages: list[Messages] = [TileMessages(tiling, *parts, groups) for parts in zip(local, far, strict=True)]
         return Edges(messages[0], messages[1], TileReach(tiling, groups))
 
@@ -129,14 +159,19 @@ class _Split:
     threshold: float
     dtype: torch.dtype
 
-    def __call__(self, receivers: Tensor, senders: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def __call__(self, ways: list[tuple[Tensor, Tensor]], allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weights between receivers [B, Y, X, R, D] and senders [B, Y, X, h, w, D]: [B, Y * X, R, h * w] twice.
 
-        Senders outside the image get a weight like any other; their state is 0.
+        Of several ways to see a pair, several (receivers, senders), the weakest counts. Senders outside the image get
+        a weight like any other; their state is 0.
         """
+        receivers, senders = ways[0]
         shape = (*receivers.shape[:4], senders.shape[3] * senders.shape[4])
         weights = [receivers.new_empty(shape, dtype=self.dtype) for _ in range(2)]
-        for place, logits in _products(receivers, senders):
+        for seen in zip(*(_products(*way) for way in ways), strict=True):
+            place, logits = seen[0]
+            for _, others in seen[1:]:
+                logits = torch.minimum(logits, others)
             for whole, part in zip(weights, split_affinity(logits.exp_(), self.threshold), strict=True):
                 # Filled, not multiplied: a pair outside the window may be infinitely strong beside the row's maximum.
                 whole[place] = part if allowed is None else part.masked_fill_(~allowed, 0.0)

@@ -62,6 +62,7 @@ class Grouping:
         plateau_width: Q.
         min_region_nodes: smaller regions become unassigned.
         precision: of the products in message passing, see `product_dtype`.
+        mutual: join two nodes by the weaker of their two affinities, see `AffinityGraph.edges`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Grouping:
         plateau_width: int = 32,
         min_region_nodes: int = 20,
         precision: Precision = "fp32",
+        mutual: bool = False,
     ) -> None:
         if plateau_width < 1:
             raise ConfigError(f"The plateau map needs at least one channel; got {plateau_width}.")
@@ -81,6 +83,7 @@ class Grouping:
         self.plateau_width = plateau_width
         self.min_region_nodes = min_region_nodes
         self.precision: Precision = precision
+        self.mutual = mutual
 
     def plateaus(self, graph: AffinityGraph, generator: torch.Generator, num_runs: int = 1) -> Tensor:
         """The final plateau maps of passes with different draws over one graph: [B, N, P, Q]."""
@@ -90,7 +93,8 @@ class Grouping:
         # A processor's caches hold the states of one image; a GPU wants all at once.
         parts = graph.images() if device.type == "cpu" else [graph]
         begun = zip(parts, start.split(parts[0].batch), active.split(parts[0].batch), strict=True)
-        return torch.cat([self.kprop.run(part.edges(self.kprop.threshold, dtype), *begin) for part, *begin in begun])
+        threshold, mutual = self.kprop.threshold, self.mutual
+        return torch.cat([self.kprop.run(part.edges(threshold, dtype, mutual), *begin) for part, *begin in begun])
 
     def starts(self, batch: int, num_nodes: int, generator: torch.Generator, num_runs: int) -> tuple[Tensor, Tensor]:
         """Random plateaus [B, N, P, Q] to start from, and who is active first, bool [B, N, P]."""

@@ -119,7 +119,7 @@ class Features:
         graph = AffinityGraph(query, key, sampler(*grid, 1, self._generator("pairs", place, seed)))
         built = build_grouping(grouping)
         start, active = built.starts(1, grid[0] * grid[1], self._generator("start", place, seed), passes)
-        edges = graph.edges(grouping.threshold, product_dtype(built.precision, self.device))
+        edges = graph.edges(grouping.threshold, product_dtype(built.precision, self.device), built.mutual)
         kprop = built.kprop
         kprop.num_iterations = max(wanted)
         states = enumerate(kprop.iterate(edges, start, active), start=1)

@@ -101,7 +101,14 @@ class StudentLoop:
             read: counts the samples that this worker has read so far.
         """
         train, student = self.work.config.train, self.student
-        settings = StepSettings(train.loss_levels, train.clip_norm, train.precision, train.augment, self.world_size)
+        settings = StepSettings(
+            num_levels=train.loss_levels,
+            clip_norm=train.clip_norm,
+            precision=train.precision,
+            augmented=train.augment,
+            static_rows=train.static_rows,
+            world_size=self.world_size,
+        )
         for names, batch in itertools.islice(batches, train.num_steps - student.step):
             metrics: dict[str, float] = train_step(self.model, batch, student.optimizer, student.generator, settings)
             metrics["train/learning_rate"] = float(student.scheduler.get_last_lr()[0])

@@ -17,12 +17,26 @@ from eisen_ray.supervision.confidence import confident_segments
 _SCALE_QUANTILE = 0.98  # of |u|, |v|: the flow that reaches the edge of the plateau map's grid
 _SCALE_NODES = 1 << 14  # a quantile of this many nodes is as good as one of all
 _MIN_SCALE_PX = 1.0
+_FAST_QUANTILE = 0.8
 _CHUNK_NODES = 1 << 18  # 64 channels of this many nodes are 64 MiB
 
 
-def moving_by_threshold(flow: Tensor, threshold_px: float) -> Tensor:
-    """What moves under a fixed camera: flow [B, 2, H, W] longer than a limit, bool [B, H, W]. NaN does not move."""
-    return flow.norm(dim=1) > threshold_px
+def moving_by_threshold(flow: Tensor, threshold_px: float, relative: float = 0.0) -> Tensor:
+    """What moves under a fixed camera: flow [B, 2, H, W] longer than a limit, bool [B, H, W]. NaN does not move.
+
+    Args:
+        flow: px.
+        threshold_px: the limit.
+        relative: a second limit, as a share of the picture's fast flow: of what is above the first, four fifths are
+            slower. Flow networks smear motion over its edge, the wider the faster it is [Decision 132].
+    """
+    speed = flow.norm(dim=1)
+    moving = speed > threshold_px
+    if relative > 0:
+        for one, above in zip(speed, moving, strict=True):
+            if above.any():
+                above &= one > relative * one[above].quantile(_FAST_QUANTILE)
+    return moving
 
 
 def gate_area(moving: Tensor, min_area: float, max_area: float) -> Tensor:
@@ -103,6 +117,7 @@ class MotionSegmenter:
     Args:
         method: "threshold" (fixed camera: all that moves is one segment) or "plateau" (moving camera).
         threshold_px: flow, with "plateau" mean relative flow of a segment, above which it moves.
+        relative_threshold: with "threshold", see `moving_by_threshold`; 0 = no second limit.
         min_area, max_area: a pair's motion is discarded unless the moving share is strictly between them.
         split_components: with "threshold", each 8-connected moving region becomes a segment; with "plateau" it always
             does.
@@ -121,9 +136,11 @@ class MotionSegmenter:
         min_region_nodes: int = 0,
         largest_only: bool = False,
         agreement: float = 0.5,
+        relative_threshold: float = 0.0,
     ) -> None:
         self.method = method
         self.threshold_px = threshold_px
+        self.relative_threshold = relative_threshold
         self.min_area = min_area
         self.max_area = max_area
         self.split_components = split_components or method == "plateau"
@@ -153,7 +170,7 @@ class MotionSegmenter:
 
     def _one_pair(self, flow: Tensor, generator: torch.Generator) -> Tensor:
         if self.method == "threshold":
-            segments = moving_by_threshold(flow, self.threshold_px).long()
+            segments = moving_by_threshold(flow, self.threshold_px, self.relative_threshold).long()
         else:
             segments = plateau_segments(flow, generator, threshold_px=self.threshold_px)
         return torch.where(gate_area(segments > 0, self.min_area, self.max_area), segments, 0)

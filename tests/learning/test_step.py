@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from eisen_ray.learning.augment import augment
 from eisen_ray.learning.loss import affinity_loss
+from eisen_ray.learning.static_loss import static_loss
 from eisen_ray.learning.step import Batch, StepSettings, batch_loss, train_step
 from eisen_ray.model.affinity import AffinityHead
 from eisen_ray.model.competition import Competition
@@ -189,6 +190,16 @@ def test_augmented_steps_see_the_changed_batch() -> None:
     )
     assert step(make_model(), batch, seed=3, augmented=True, clip_norm=1.0) == pytest.approx(expected, rel=1e-5)
     assert step(make_model(), batch, seed=3, clip_norm=1.0)["train/loss"] != pytest.approx(expected["train/loss"])
+
+
+def test_rows_at_rest_are_added_as_their_mean() -> None:
+    model, batch, generator = make_model(), make_batch(), seeded()
+    labels = batch.labels.flatten(1)
+    (level,) = model(batch.images, generator)
+    total, rows = static_loss(level.query, level.key, labels, generator, 5)
+    assert 0 < rows < 5 * len(labels)
+    plain = step(make_model(), batch)["train/loss"]
+    assert step(make_model(), batch, static_rows=5)["train/loss"] == pytest.approx(plain + float(total / rows))
 
 
 def test_the_generator_draws_the_pairs() -> None:

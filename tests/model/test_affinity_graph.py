@@ -26,16 +26,35 @@ def graph(request: pytest.FixtureRequest) -> AffinityGraph:
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7])
 @pytest.mark.parametrize("chunk", [1, 1 << 19])
+@pytest.mark.parametrize("mutual", [False, True])
 def test_edges_are_those_of_the_affinities(
-    graph: AffinityGraph, threshold: float, chunk: int, monkeypatch: pytest.MonkeyPatch
+    graph: AffinityGraph, threshold: float, chunk: int, mutual: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(messages, "_CPU_PIECE", chunk)
     state = torch.rand(BATCH, graph.neighborhood.num_nodes, 5, generator=seeded(3))
-    made = graph.edges(threshold)
-    plain = pair_edges(graph.affinity(), graph.neighborhood, threshold)
+    made = graph.edges(threshold, mutual=mutual)
+    plain = pair_edges(graph.affinity(mutual), graph.neighborhood, threshold)
     assert_close(made.excite(state), plain.excite(state), 1e-4)
     assert_close(made.inhibit(state), plain.inhibit(state), 1e-4)
     assert torch.equal(made.reach(state) > 0, plain.reach(state) > 0)
+
+
+def test_a_mutual_affinity_is_the_weaker_of_both_directions(graph: AffinityGraph) -> None:
+    """Against a table of all pairs; a row's maximum is read off the affinity of 1 that it has there."""
+    pairs = graph.neighborhood.of_image(0)
+    owners, nodes = pairs.rows[0], torch.arange(pairs.num_nodes)
+    columns = pairs.column_values(nodes[None] + 1.0)[0].long() - 1
+    logits = graph.query[0] @ graph.key[0].T / graph.query.shape[-1] ** 0.5
+    one_way, mutual = graph.affinity()[0], graph.affinity(mutual=True)[0]
+    highest = torch.full((pairs.num_nodes,), -torch.inf)
+    exists = pairs.inside()[0].expand(one_way.shape).nonzero()
+    for tile, row, column in exists.tolist():
+        owner = int(owners[tile, row])
+        highest[owner] = logits[owner, columns[tile, row, column]] - one_way[tile, row, column].log()
+    for tile, row, column in exists[::7].tolist():
+        owner, other = int(owners[tile, row]), int(columns[tile, row, column])
+        weaker = min(one_way[tile, row, column], (logits[other, owner] - highest[other]).exp())
+        assert_close(mutual[tile, row, column], weaker, 1e-3)
 
 
 @pytest.mark.parametrize("start", ["spread", "first", "all"])

@@ -89,6 +89,18 @@ def test_threshold_alone_fails_under_a_moving_camera() -> None:
     assert moving_by_threshold(two_movers()[0], 1.0).all()
 
 
+def test_a_share_of_the_fast_flow_cuts_the_rim_of_what_moves() -> None:
+    """Each picture has its own limit; a slow one keeps its slow nodes."""
+    flow = torch.zeros(3, 2, 1, 20)
+    flow[0, 0, 0, :10], flow[0, 0, 0, 10:13] = 10.0, 2.0  # a fast thing and its rim
+    flow[1, 1, 0, :4] = 2.0
+    flow[2] = torch.nan
+    assert moving_by_threshold(flow, 1.0).sum(dim=(1, 2)).tolist() == [13, 4, 0]
+    assert moving_by_threshold(flow, 1.0, 0.3).sum(dim=(1, 2)).tolist() == [10, 4, 0]
+    segmenter = MotionSegmenter(relative_threshold=0.3)
+    assert (segmenter(flow[:1, None], seeded()) > 0).sum() == 10
+
+
 def test_camera_alone_moves_nothing() -> None:
     flow, truth = two_movers()
     flow[:, 0], flow[:, 1] = torch.where(truth > 0, 6.0, flow[:, 0]), torch.where(truth > 0, -3.0, flow[:, 1])
