@@ -93,7 +93,7 @@ def quick() -> Space:
 
 def table3() -> Space:
     """The paper's Table 3 on one network: affinities, messages, norm, readout, Competition rounds, all iterations."""
-    base: dict[str, Value] = {"grouping.start": "first"}
+    base: dict[str, Value] = {"grouping.start": "first", "grouping.mutual": False}
     changes: list[dict[str, Value]] = [
         {},
         {"model.scope": "local"},
@@ -104,6 +104,7 @@ def table3() -> Space:
         {"grouping.readout": "argmax"},
         {"grouping.num_rounds": 1},
         {"grouping.num_rounds": 2},
+        {"grouping.mutual": True},
     ]
     return Space(
         kind="grouping",
