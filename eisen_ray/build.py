@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from eisen_ray.config import FlowConfig, GroupingConfig, ModelConfig, MotionConfig
+from eisen_ray.config import FlowConfig, GroupingConfig, ModelConfig, MotionConfig, TrainConfig
+from eisen_ray.learning.step import StepSettings
 from eisen_ray.model.affinity import AffinityHead
 from eisen_ray.model.backbone import ResNet50DeepLab
 from eisen_ray.model.competition import Competition
@@ -77,4 +78,16 @@ def build_motion(motion: MotionConfig) -> MotionSegmenter:
         largest_only=motion.largest_only,
         agreement=motion.agreement,
         relative_threshold=motion.relative_threshold,
+    )
+
+
+def build_step(train: TrainConfig, world_size: int) -> StepSettings:
+    """How a step is taken by each of so many workers."""
+    return StepSettings(
+        num_levels=train.loss_levels,
+        clip_norm=train.clip_norm,
+        precision=train.precision,
+        augmented=train.augment,
+        static_rows=train.static_rows,
+        world_size=world_size,
     )

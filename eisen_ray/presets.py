@@ -82,7 +82,7 @@ def bridge_small() -> RunConfig:
 
     Command: python jobs/bootstrap.py bridge_small --data.source SIM/bridge/train --data.eval-source SIM/bridge/val
     Hardware: 2 CPU cores, no GPU, 6 GB of memory; clips of `python -m jobs.simulate bridge --root SIM/bridge`.
-    Time and expected mIoU: docs/results/table2-bridge.md.
+    Time and expected mIoU: docs/results/table2-bridge.md. Its second round is worse than its first so far.
     """
     base = quickstart()
     return replace(

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from eisen_ray import build
-from eisen_ray.build import build_eisen, build_flow, build_grouping, build_motion
-from eisen_ray.config import FlowConfig, GroupingConfig, ModelConfig, MotionConfig
+from eisen_ray.build import build_eisen, build_flow, build_grouping, build_motion, build_step
+from eisen_ray.config import FlowConfig, GroupingConfig, ModelConfig, MotionConfig, TrainConfig
+from eisen_ray.learning.step import StepSettings
 from eisen_ray.model.competition import paper_rule
 from eisen_ray.model.eisen import Eisen
 from eisen_ray.model.release_rule import release_rule
@@ -35,6 +36,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "num_iterations": 3,
         "threshold": 0.4,
         "start": "all",
+        "mutual": True,
         "excite": False,
         "inhibit": False,
         "norm": "softmax",
@@ -50,6 +52,7 @@ OTHER: dict[type, dict[str, Any]] = {
     MotionConfig: {
         "method": "plateau",
         "threshold_px": 2.0,
+        "relative_threshold": 0.3,
         "min_area": 0.1,
         "max_area": 0.9,
         "split_components": True,
@@ -109,7 +112,7 @@ def test_fields_arrive_under_their_own_names() -> None:
         assert getattr(grouping.kprop, name) == values[name], name
     for name in ("num_slots", "num_rounds", "overlap"):
         assert getattr(grouping.competition, name) == values[name], name
-    for name in ("readout", "plateau_width", "min_region_nodes"):
+    for name in ("readout", "plateau_width", "min_region_nodes", "mutual"):
         assert getattr(grouping, name) == values[name], name
     sampler = meta_eisen(SMALL, GroupingConfig()).sampler
     for name in ("scope", "window", "num_far", "sampling", "tile_size"):
@@ -117,6 +120,11 @@ def test_fields_arrive_under_their_own_names() -> None:
     motion = build_motion(MotionConfig(**OTHER[MotionConfig]))
     for name, value in OTHER[MotionConfig].items():
         assert getattr(motion, name) == value, name
+
+
+def test_a_step_is_taken_as_the_training_says() -> None:
+    train = TrainConfig(loss_levels=2, clip_norm=0.5, precision="bf16", augment=True, static_rows=7)
+    assert build_step(train, 3) == StepSettings(2, 0.5, "bf16", augmented=True, static_rows=7, world_size=3)
 
 
 def test_rules_of_competition() -> None:

@@ -16,9 +16,10 @@ import ray.train.torch
 import torch
 from torch import nn
 
+from eisen_ray.build import build_step
 from eisen_ray.config import RunConfig
 from eisen_ray.errors import DataError
-from eisen_ray.learning.step import Batch, StepSettings, train_step
+from eisen_ray.learning.step import Batch, train_step
 from eisen_ray.runtime.batches import Counter, Sample, batched, mixed, replayed, samples_of, to_batch
 from eisen_ray.runtime.layout import RoundWork, Teacher, reading_file, stable_seed
 from eisen_ray.runtime.prefetch import DEPTH, Prefetched
@@ -101,14 +102,7 @@ class StudentLoop:
             read: counts the samples that this worker has read so far.
         """
         train, student = self.work.config.train, self.student
-        settings = StepSettings(
-            num_levels=train.loss_levels,
-            clip_norm=train.clip_norm,
-            precision=train.precision,
-            augmented=train.augment,
-            static_rows=train.static_rows,
-            world_size=self.world_size,
-        )
+        settings = build_step(train, self.world_size)
         for names, batch in itertools.islice(batches, train.num_steps - student.step):
             metrics: dict[str, float] = train_step(self.model, batch, student.optimizer, student.generator, settings)
             metrics["train/learning_rate"] = float(student.scheduler.get_last_lr()[0])
