@@ -93,6 +93,20 @@ def test_runs_differ_in_their_draws_but_share_affinities(model: Eisen) -> None:
     assert torch.equal(runs, again)
 
 
+@pytest.mark.parametrize("mutual", [False, True])
+def test_plateaus_are_those_of_the_edges_that_were_asked_for(model: Eisen, mutual: bool) -> None:
+    images = torch.randint(0, 256, (2, 3, 32, 40), generator=seeded(), dtype=torch.uint8)
+    drawn, _ = model.graph(images, seeded(1))
+    query, key = (2 * torch.randn(drawn.query.shape, generator=seeded(seed)) for seed in (3, 4))
+    graph = AffinityGraph(query, key, drawn.neighborhood)
+    kprop = KProp(3, 0.5, start="all")
+    grouping = Grouping(kprop, Competition(), plateau_width=8, mutual=mutual)
+    start, active = grouping.starts(2, graph.neighborhood.num_nodes, seeded(2), 1)
+    expected, other = (kprop.run(graph.edges(0.5, mutual=way), start, active) for way in (mutual, not mutual))
+    assert_close(grouping.plateaus(graph, seeded(2)), expected, 1e-4)
+    assert not torch.allclose(expected, other, atol=1e-2)
+
+
 def test_segmenting_needs_no_gradient(model: Eisen) -> None:
     graph, _ = model.graph(images(), seeded())
     assert not graph.affinity().requires_grad

@@ -47,22 +47,24 @@ def test_an_iteration_on_the_way_is_the_one_of_a_run_that_ends_there(network: Ei
     assert long[2] != long[8]
 
 
-def test_scores_are_those_of_the_network_itself(network: Eisen) -> None:
+@pytest.mark.parametrize("mutual", [False, True])
+def test_scores_are_those_of_the_network_itself(network: Eisen, mutual: bool) -> None:
+    settings = replace(GROUPING, mutual=mutual)
     image = images(1)[0]
     batch = torch.from_numpy(image.image)[None].permute(0, 3, 1, 2)
 
     def generator(purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(stable_seed("study", purpose, 3, image.name, image.frame))
 
-    grouping = build_grouping(GROUPING)
+    grouping = build_grouping(settings)
     graph, grid = network.graph(batch, generator("pairs"))
     start, active = grouping.starts(1, grid[0] * grid[1], generator("start"), 1)
-    edges = graph.edges(GROUPING.threshold, product_dtype(GROUPING.precision, torch.device("cpu")))
+    edges = graph.edges(settings.threshold, product_dtype(settings.precision, torch.device("cpu")), mutual)
     plateau = grouping.kprop.run(edges, start, active)
     labels = grouping.read(plateau[:, :, 0], *grid, generator("readout"))[0]
-    found = Features(network, [image]).score(MODEL, GROUPING, (GROUPING.num_iterations,), seed=3)
-    assert found[GROUPING.num_iterations][0]["coverage"] == pytest.approx(float((labels > 0).float().mean()))
-    assert found[GROUPING.num_iterations][0]["segments"] == float(labels.max())
+    found = Features(network, [image]).score(MODEL, settings, (settings.num_iterations,), seed=3)
+    assert found[settings.num_iterations][0]["coverage"] == pytest.approx(float((labels > 0).float().mean()))
+    assert found[settings.num_iterations][0]["segments"] == float(labels.max())
 
 
 @pytest.mark.parametrize("passes", [1, 2])
