@@ -88,6 +88,8 @@ def build_step(train: TrainConfig, world_size: int) -> StepSettings:
         clip_norm=train.clip_norm,
         precision=train.precision,
         augmented=train.augment,
+        labelled_rows=train.labelled_rows,
+        segment_balance=train.segment_balance,
         static_rows=train.static_rows,
         world_size=world_size,
     )

@@ -207,6 +207,10 @@ class TrainConfig:
     """Limit of the gradient's norm (release: 1.0)."""
     loss_levels: int = 3
     """Resolutions at which the loss is summed: strides 1, 2, 4 (release: 3)."""
+    labelled_rows: int = 0
+    """Rows of labelled nodes drawn from each image for the loss; 0: all of them (release)."""
+    segment_balance: float = 0.0
+    """How these are drawn: 0: every node alike, 1: every segment alike, whatever its size; needs `labelled_rows`."""
     static_rows: int = 0
     """Rows of unlabelled nodes, drawn from each image, that learn to keep away from labelled ones (release: none)."""
     augment: bool = False
@@ -222,7 +226,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         at_least(self, num_steps=1, batch_size=1, warmup_steps=0, loss_levels=1, shuffle_images=1, static_rows=0)
-        at_least(self, checkpoint_every_steps=1, log_every_steps=1)
+        at_least(self, checkpoint_every_steps=1, log_every_steps=1, labelled_rows=0)
+        within(self, segment_balance="[0, 1]")
+        wanted = self.labelled_rows > 0 or self.segment_balance == 0
+        require(wanted, "train.labelled_rows", self.labelled_rows, "1 or more, as segment_balance is not 0")
         above_zero(self, "learning_rate", "clip_norm")
 
 

@@ -123,8 +123,9 @@ def test_fields_arrive_under_their_own_names() -> None:
 
 
 def test_a_step_is_taken_as_the_training_says() -> None:
-    train = TrainConfig(loss_levels=2, clip_norm=0.5, precision="bf16", augment=True, static_rows=7)
-    assert build_step(train, 3) == StepSettings(2, 0.5, "bf16", augmented=True, static_rows=7, world_size=3)
+    rows = {"labelled_rows": 5, "segment_balance": 0.25, "static_rows": 7}
+    train = TrainConfig(loss_levels=2, clip_norm=0.5, precision="bf16", augment=True, **rows)
+    assert build_step(train, 3) == StepSettings(2, 0.5, "bf16", augmented=True, **rows, world_size=3)
 
 
 def test_rules_of_competition() -> None:

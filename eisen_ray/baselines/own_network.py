@@ -36,7 +36,7 @@ class OwnNetwork(TrainablePeer):
         levels = self.network(images, generator, self.num_levels)
         height, width = (-(-side // STRIDE) for side in images.shape[-2:])
         nodes = to_grid(labels, height, width)
-        return batch_loss(levels, nodes + 1 if self.background_known else nodes)[0]
+        return batch_loss(levels, nodes + 1 if self.background_known else nodes)
 
     @torch.no_grad()
     def segment(self, picture: Picture, generator: torch.Generator) -> Segmentation:

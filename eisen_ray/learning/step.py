@@ -8,7 +8,9 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from eisen_ray.errors import ConfigError
 from eisen_ray.learning.augment import augment
+from eisen_ray.learning.drawn_loss import drawn_loss
 from eisen_ray.learning.pair_loss import pair_loss
 from eisen_ray.learning.static_loss import static_loss
 from eisen_ray.model.eisen import Level
@@ -23,6 +25,8 @@ class StepSettings(NamedTuple):
         clip_norm: limit of the gradient's norm.
         precision: `bf16` runs the network, not the loss, under autocast; `auto`: see `product_dtype`.
         augmented: change images at random first.
+        labelled_rows: rows of labelled nodes drawn from each image for `drawn_loss`; 0 = all of them (release).
+        segment_balance: how they are drawn; 0: every node alike, 1: every segment alike.
         static_rows: rows of unlabelled nodes drawn from each image for `static_loss`; 0 = none (release).
         world_size: number of workers.
     """
@@ -31,8 +35,14 @@ class StepSettings(NamedTuple):
     clip_norm: float = 1.0
     precision: Precision = "fp32"
     augmented: bool = False
+    labelled_rows: int = 0
+    segment_balance: float = 0.0
     static_rows: int = 0
     world_size: int = 1
+
+
+RELEASE = StepSettings()
+"""All labelled rows, and no others."""
 
 
 class Batch(NamedTuple):
@@ -47,7 +57,12 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
-def batch_loss(levels: list[Level], labels: Tensor, world_size: int = 1) -> tuple[Tensor, Tensor]:
+def batch_loss(
+    levels: list[Level],
+    labels: Tensor,
+    settings: StepSettings = RELEASE,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """The loss of a batch, summed over the levels (release).
 
     Each level is averaged over the supervised rows of all workers, so that N workers on parts of a batch compute the
@@ -56,30 +71,38 @@ def batch_loss(levels: list[Level], labels: Tensor, world_size: int = 1) -> tupl
     Args:
         levels: from `Eisen.forward`.
         labels: int64 [B, H, W] at the finest level.
-        world_size: number of workers.
+        settings: which rows, and how many workers.
+        generator: draws rows; needed where the settings want any drawn.
 
     Returns:
-        The loss (this worker's share, times world_size) and the number of supervised rows of the finest level.
+        This worker's share, times the number of workers.
     """
     total = labels.new_zeros((), dtype=torch.float32)
-    finest = labels.new_zeros(())
     for level in levels:
         thin = labels[:, :: level.stride, :: level.stride].flatten(1)
-        divergence, rows = pair_loss(level.query, level.key, thin, level.neighborhood)
-        if world_size > 1:
-            torch.distributed.all_reduce(rows)
-        if level.stride == 1:
-            finest = rows
-        total = total + divergence * world_size / rows.clamp(min=1)
-    return total, finest
+        if settings.labelled_rows:
+            rows, balance = settings.labelled_rows, settings.segment_balance
+            part = drawn_loss(level.query, level.key, thin, _given(generator), rows, balance)
+        else:
+            part = pair_loss(level.query, level.key, thin, level.neighborhood)
+        total = total + _average(*part, settings.world_size)
+    if settings.static_rows:
+        finest = levels[0]
+        part = static_loss(finest.query, finest.key, labels.flatten(1), _given(generator), settings.static_rows)
+        total = total + _average(*part, settings.world_size)
+    return total
 
 
-def _static_part(level: Level, labels: Tensor, generator: torch.Generator, settings: StepSettings) -> Tensor:
-    """The loss of nodes at rest, averaged like that of `batch_loss`."""
-    total, rows = static_loss(level.query, level.key, labels.flatten(1), generator, settings.static_rows)
-    if settings.world_size > 1:
+def _average(total: Tensor, rows: Tensor, world_size: int) -> Tensor:
+    if world_size > 1:
         torch.distributed.all_reduce(rows)
-    return total * settings.world_size / rows.clamp(min=1)
+    return total * world_size / rows.clamp(min=1)
+
+
+def _given(generator: torch.Generator | None) -> torch.Generator:
+    if generator is None:
+        raise ConfigError("Rows are to be drawn, but there is no generator; expected one.")
+    return generator
 
 
 def train_step(
@@ -112,20 +135,17 @@ def train_step(
     reduced = product_dtype(settings.precision, device) == torch.bfloat16
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced):
         levels = model(batch.images, generator, settings.num_levels)
-    loss, rows = batch_loss(levels, batch.labels, settings.world_size)
-    if settings.static_rows:
-        loss = loss + _static_part(levels[0], batch.labels, generator, settings)
+    loss = batch_loss(levels, batch.labels, settings, generator)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-    reported = torch.stack([loss.detach(), norm.detach()])
+    reported = torch.stack([loss.detach(), norm.detach(), (batch.labels > 0).float().mean()])
     if settings.world_size > 1:
         torch.distributed.all_reduce(reported)
         reported /= settings.world_size
-    loss_value, norm_value = reported.tolist()
+    loss_value, norm_value, share = reported.tolist()
     if not torch.isfinite(reported).all():
         raise FloatingPointError(
             f"Training diverged: loss {loss_value}, gradient norm {norm_value}; nothing was updated."
         )
     optimizer.step()
-    share = rows.item() / (settings.world_size * batch.labels.numel())
     return {"train/loss": loss_value, "train/grad_norm": norm_value, "train/supervised_share": share}

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eisen_ray.errors import ConfigError
 from eisen_ray.learning.augment import augment
+from eisen_ray.learning.drawn_loss import drawn_loss
 from eisen_ray.learning.loss import affinity_loss
 from eisen_ray.learning.static_loss import static_loss
 from eisen_ray.learning.step import Batch, StepSettings, batch_loss, train_step
@@ -117,11 +119,9 @@ def test_levels_add_up_each_over_its_own_rows() -> None:
         total, rows = affinity_loss(level.logits, thin, level.neighborhood)
         assert rows > 0
         expected += (total / rows).item()
-    loss, rows = batch_loss(levels, batch.labels)
+    loss = batch_loss(levels, batch.labels)
     assert loss.item() == pytest.approx(expected, rel=1e-6)
-    assert rows == (batch.labels > 0).sum(), "the finest level's"
-    assert batch_loss(levels[:1], batch.labels)[0] < loss
-    assert batch_loss(levels[::-1], batch.labels)[1] == rows
+    assert batch_loss(levels[:1], batch.labels) < loss
 
 
 def test_a_level_without_labels_adds_nothing() -> None:
@@ -129,14 +129,14 @@ def test_a_level_without_labels_adds_nothing() -> None:
     labels = torch.zeros_like(batch.labels)
     labels[:, 1::2, 1::2] = 1  # stride 2 misses all of them
     levels = model(batch.images, seeded(), 2)
-    assert batch_loss(levels, labels)[0].item() == pytest.approx(batch_loss(levels[:1], labels)[0].item())
+    assert batch_loss(levels, labels).item() == pytest.approx(batch_loss(levels[:1], labels).item())
 
 
-@pytest.mark.parametrize("num_levels", [1, 3])
-def test_a_batch_without_labels_changes_nothing(num_levels: int) -> None:
+@pytest.mark.parametrize("settings", [{"num_levels": 1}, {"num_levels": 3}, {"labelled_rows": 4}])
+def test_a_batch_without_labels_changes_nothing(settings: dict[str, int]) -> None:
     model, batch = make_model("local+far"), make_batch()
     before = weights_of(model)
-    reported = step(model, Batch(batch.images, 0 * batch.labels), num_levels=num_levels)
+    reported = step(model, Batch(batch.images, 0 * batch.labels), **settings)
     assert reported == {"train/loss": 0.0, "train/grad_norm": 0.0, "train/supervised_share": 0.0}
     assert all(p.grad is not None and (p.grad == 0).all() for p in model.parameters())
     assert torch.equal(weights_of(model), before)
@@ -199,7 +199,25 @@ def test_rows_at_rest_are_added_as_their_mean() -> None:
     total, rows = static_loss(level.query, level.key, labels, generator, 5)
     assert 0 < rows < 5 * len(labels)
     plain = step(make_model(), batch)["train/loss"]
-    assert step(make_model(), batch, static_rows=5)["train/loss"] == pytest.approx(plain + float(total / rows))
+    assert step(make_model(), batch, static_rows=5)["train/loss"] == pytest.approx(plain + (total / rows).item())
+
+
+def test_drawn_rows_replace_all_rows_at_every_level() -> None:
+    model, batch, generator = make_model(), make_batch(), seeded()
+    levels = model(batch.images, generator, 2)
+    settings = StepSettings(labelled_rows=5, segment_balance=0.5)
+    state, expected = generator.get_state(), 0.0
+    for level in levels:
+        thin = batch.labels[:, :: level.stride, :: level.stride].flatten(1)
+        total, rows = drawn_loss(level.query, level.key, thin, generator, 5, 0.5)
+        expected += (total / rows).item()
+    generator.set_state(state)
+    assert batch_loss(levels, batch.labels, settings, generator).item() == pytest.approx(expected)
+    reported = step(make_model(), batch, labelled_rows=5, segment_balance=0.5, num_levels=2)
+    assert reported["train/loss"] == pytest.approx(expected, rel=1e-5)
+    assert reported["train/supervised_share"] == pytest.approx((batch.labels > 0).float().mean().item())
+    with pytest.raises(ConfigError, match="generator"):
+        batch_loss(levels, batch.labels, settings)
 
 
 def test_the_generator_draws_the_pairs() -> None:
