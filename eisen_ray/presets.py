@@ -78,7 +78,7 @@ def playroom() -> RunConfig:
 
 
 def bridge_small() -> RunConfig:
-    """Bridge-like video at a size that a laptop's processor trains in half an hour: 64x64 nodes, 1,000 steps a round.
+    """Bridge-like video at a size that a laptop's processor trains in half an hour: 64x64 nodes, 800 steps a round.
 
     Command: python jobs/bootstrap.py bridge_small --data.source SIM/bridge/train --data.eval-source SIM/bridge/val
     Hardware: 2 CPU cores, no GPU, 6 GB of memory; clips of `python -m jobs.simulate bridge --root SIM/bridge`.
@@ -96,7 +96,7 @@ def bridge_small() -> RunConfig:
         model=replace(base.model, scope="local+far"),
         grouping=replace(YOUNG, mutual=True, plateau_width=64, min_region_nodes=16),
         teacher=TeacherConfig(num_runs=3, min_region_nodes=16, max_area=0.3, heal_rims=True),
-        train=replace(base.train, num_steps=1000, labelled_rows=256, segment_balance=0.5, static_rows=256),
+        train=replace(base.train, num_steps=800, labelled_rows=256, segment_balance=0.5, static_rows=256),
         rounds=replace(base.rounds, eval_images=240),
     )
 
