@@ -119,6 +119,46 @@ def davis() -> RunConfig:
     )
 
 
+def davis_small() -> RunConfig:
+    """DAVIS at a size that a laptop's processor trains in a quarter of an hour: 32x60 nodes, one round on motion.
+
+    Command: python jobs/bootstrap.py davis_small --data.source /data/DAVIS2016
+    Hardware: 2 CPU cores, no GPU, 4 GB of memory.
+    Time and expected mIoU: docs/results/davis.md, with five of the sequences; the flow of all 30 takes 25 minutes more.
+    """
+    base, paper = bridge_small(), davis()
+    return replace(
+        base,
+        root="runs/davis_small",
+        data=replace(paper.data, image_height=128, image_width=240, pair_stride=1),
+        flow=replace(paper.flow, estimator="raft-small"),
+        motion=replace(paper.motion, min_region_nodes=8),
+        model=replace(base.model, scope="full"),
+        grouping=replace(base.grouping, min_region_nodes=8),
+        train=replace(base.train, num_steps=1500),
+        rounds=replace(base.rounds, num_rounds=1),
+    )
+
+
+def playroom_small() -> RunConfig:
+    """Playroom-like pairs at a size that a laptop's processor trains in ten minutes: 64x64 nodes, one round on motion.
+
+    Command: python jobs/bootstrap.py playroom_small --data.source SIM/playroom/train --data.eval-source
+    SIM/playroom/val
+    Hardware: 2 CPU cores, no GPU, 6 GB of memory; pairs of `python -m jobs.simulate playroom --root SIM/playroom`.
+    Time and expected mIoU: docs/results/table1-playroom.md.
+    """
+    base = bridge_small()
+    return replace(
+        base,
+        root="runs/playroom_small",
+        data=replace(base.data, layout="playroom", source="data/playroom", fragment_frames=2, pair_stride=1),
+        motion=replace(base.motion, min_area=0.002),
+        train=replace(base.train, num_steps=1500),
+        rounds=replace(base.rounds, num_rounds=1),
+    )
+
+
 def bridge() -> RunConfig:
     """BridgeData v1, raw layout: a robot arm moves objects, three rounds (Table 2).
 
@@ -181,7 +221,9 @@ PRESETS = {
     "quickstart": quickstart,
     "playroom": playroom,
     "bridge_small": bridge_small,
+    "playroom_small": playroom_small,
     "davis": davis,
+    "davis_small": davis_small,
     "bridge": bridge,
     "folder": folder,
     "tiny": tiny,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eisen_ray.errors import DataError
 from eisen_ray.measures.boundary import boundary_f
 from eisen_ray.measures.mean_iou import UNMATCHED, ImageIou, match_segments, matched_ious
-from eisen_ray.measures.overlap import count_overlap, resize_labels
+from eisen_ray.measures.overlap import Overlap, count_overlap, resize_labels
 from eisen_ray.measures.points import prompt_point
 from eisen_ray.measures.rand_index import foreground_ari
 
@@ -40,6 +40,8 @@ class ImageScores:
     """[O], boundary F of the assigned segment; 0 without one."""
     point_ious: NDArray[np.float64]
     """[O], IoU with the segment under the object's prompt point; 0 where that is unassigned."""
+    apart_from_arm: NDArray[np.float64]
+    """[O], 0 where the segment that covers most of an object covers more of the robot's arm than of it, else 1."""
     segment_areas: NDArray[np.float64]
     """[S]."""
     confidences: NDArray[np.float64]
@@ -131,8 +133,19 @@ def score_image(
         best_ious=ious.max(axis=1, initial=0.0),
         boundary_fs=np.array(boundaries, np.float64),
         point_ious=np.array(prompted, np.float64),
+        apart_from_arm=_apart_from(arm_id, overlap),
         segment_areas=segment_areas,
         confidences=segment_areas if confidences is None else np.array([confidences[i] for i in ids], np.float64),
         table=ious[:, is_segment],
         foreground_ari=foreground_ari(overlap.shared),
     )
+
+
+def _apart_from(arm_id: int | None, overlap: Overlap) -> NDArray[np.float64]:
+    apart = np.ones(len(overlap.object_ids))
+    arm = overlap.shared[overlap.object_ids == arm_id] if arm_id is not None else overlap.shared[:0]
+    if len(arm):
+        place = overlap.shared.argmax(axis=1)
+        in_common = overlap.segment_ids[place] != 0
+        apart[in_common & (arm[0, place] > overlap.shared.max(axis=1))] = 0
+    return apart

@@ -134,6 +134,10 @@ def summarize(images: Sequence[ImageScores], seed: int = 0) -> Scores:
     selections = _selections(images)
     clips = _clip_scores(images, names)
     parts = {name: _part(images, weights, select, SIZES.get(name)) for name, select in selections.items()}
+    if "objects" in parts:
+        chosen = [selections["objects"](image) for image in images]
+        apart = _image_means(images, chosen, weights, lambda image: image.apart_from_arm)
+        parts["objects"]["apart_from_arm"] = apart
     aris = np.array([image.foreground_ari for image in images])
     parts["all"]["foreground_ari"] = estimate(weighted_mean(aris, weights))
     for measure in ("region_j", "boundary_f"):
@@ -171,10 +175,7 @@ def _part(
     chosen = [select(image) for image in images]
 
     def image_means(score: Callable[[ImageScores], NDArray]) -> Estimate:
-        """Mean over the objects of an image, then over images."""
-        values = [score(image)[choice] for image, choice in zip(images, chosen, strict=True)]
-        means = np.array([value.mean() if value.size else np.nan for value in values])
-        return estimate(weighted_mean(means, weights))
+        return _image_means(images, chosen, weights, score)
 
     def object_mean(score: Callable[[ImageScores], NDArray]) -> Estimate:
         """Mean over all objects, wherever they are."""
@@ -197,6 +198,18 @@ def _part(
         "point_recall": object_mean(lambda image: (image.point_ious[:, None] >= IOU_THRESHOLDS).mean(axis=1)),
         "point_iou": object_mean(lambda image: image.point_ious),
     }
+
+
+def _image_means(
+    images: Sequence[ImageScores],
+    chosen: Sequence[NDArray[np.bool_]],
+    weights: NDArray[np.float64],
+    score: Callable[[ImageScores], NDArray],
+) -> Estimate:
+    """Mean over the chosen objects of an image, then over images."""
+    values = [score(image)[choice] for image, choice in zip(images, chosen, strict=True)]
+    means = np.array([value.mean() if value.size else np.nan for value in values])
+    return estimate(weighted_mean(means, weights))
 
 
 def _judged(image: ImageScores, chosen: NDArray[np.bool_], limits: tuple[float, float] | None) -> Detections:

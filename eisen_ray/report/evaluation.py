@@ -30,6 +30,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "davis_f": ("F by clip", "mean boundary F of each clip, then over clips (DAVIS)"),
 }
 """Title and meaning of each measure."""
+ARM_MEASURE = ("apart", "objects whose main segment does not hold more of the arm, mean per image, then over images")
+"""Of `apart_from_arm`, which only `objects` have, where images name the arm."""
 CONSOLE = ("mean_iou", "best_iou", "recall_50", "boundary_f", "average_precision", "average_recall", "f1", "point_iou")
 """Columns of the short table."""
 NUM_CLIPS_SHOWN = 12
@@ -57,10 +59,11 @@ def part_table(scores: Scores, style: Style = "text") -> str:
 
 def console_text(scores: Scores) -> str:
     """What the terminal shows: parts, measures of whole images, and J and F by clip where there are few."""
-    whole = ", ".join(
-        f"{MEASURES[name][0]} {_with_interval(scores.parts['all'][name])}"
-        for name in ("mean_iou", "foreground_ari", "mean_best_overlap", "point_recall", "davis_j", "davis_f")
-    )
+    names = ("mean_iou", "foreground_ari", "mean_best_overlap", "point_recall", "davis_j", "davis_f")
+    said = [f"{MEASURES[name][0]} {_with_interval(scores.parts['all'][name])}" for name in names]
+    if "objects" in scores.parts:
+        said.append(f"objects apart from the arm {_with_interval(scores.parts['objects']['apart_from_arm'])}")
+    whole = ", ".join(said)
     blocks = [part_table(scores), whole]
     if len(scores.clips) <= NUM_CLIPS_SHOWN:
         blocks.append(clip_table(scores))
@@ -96,8 +99,10 @@ def evaluation_page(scores: Scores, facts: Mapping[str, str], failures: Sequence
         "| measure | value | 95 % interval | what it is |",
         "|---|---:|---|---|",
     ]
-    for name, (title, meaning) in MEASURES.items():
-        found = scores.parts["all"][name]
+    explained = [(*texts, scores.parts["all"][name]) for name, texts in MEASURES.items()]
+    if "objects" in scores.parts:
+        explained.append((*ARM_MEASURE, scores.parts["objects"]["apart_from_arm"]))
+    for title, meaning, found in explained:
         lines.append(f"| {title} | {format_number(found.value)} | {_interval(found)} | {meaning} |")
     lines += [
         "",

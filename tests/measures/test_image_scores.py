@@ -40,6 +40,19 @@ def test_hand_counted() -> None:
     assert found.boundary_fs[0] == boundary_f(PREDICTION == 5, TRUTH == 1)
 
 
+def test_objects_in_a_segment_that_is_mostly_the_arm_are_not_apart_from_it() -> None:
+    truth = np.array([[1, 1, 1, 2, 2, 3, 3, 4, 4, 4]])
+    prediction = np.array([[7, 7, 7, 7, 0, 8, 8, 7, 7, 9]])
+    # 2 is half unassigned, 3 has a segment of its own, 4 shares most of itself with the arm.
+    assert score_image(prediction, truth, arm_id=1).apart_from_arm.tolist() == [1, 1, 1, 0]
+    prediction[0, 4] = 7
+    assert score_image(prediction, truth, arm_id=1).apart_from_arm.tolist() == [1, 0, 1, 0]
+    assert score_image(prediction, truth).apart_from_arm.tolist() == [1, 1, 1, 1]
+    assert score_image(prediction, truth, arm_id=6).apart_from_arm.tolist() == [1, 1, 1, 1]
+    equal = np.where(truth == 1, [[7, 7, 0, 0, 0, 0, 0, 0, 0, 0]], prediction)
+    assert score_image(equal, truth, arm_id=1).apart_from_arm.tolist() == [1, 1, 1, 1], "as much of the arm is not more"
+
+
 def test_the_authors_scores_are_those_of_image_iou() -> None:
     for seed in range(5):
         prediction, truth = random_maps(seed)

@@ -103,6 +103,15 @@ def test_objects_of_another_part_do_not_count_against_a_segment() -> None:
     assert both.parts["arm"]["f1"].value == both.parts["objects"]["f1"].value == 1.0
 
 
+def test_objects_apart_from_the_arm() -> None:
+    truth = np.array([[1, 1, 1, 2, 2, 3, 3]])
+    predictions = [np.array([[4, 4, 4, 4, 4, 5, 5]]), 7 * truth, truth * 0]
+    found = evaluate_maps(predictions, [truth, truth, truth], arm_ids=[1, 1, 1])
+    assert found.parts["objects"]["apart_from_arm"].value == pytest.approx((0.5 + 1 + 1) / 3)
+    assert all(("apart_from_arm" in measures) == (part == "objects") for part, measures in found.parts.items())
+    assert all("apart_from_arm" not in measures for measures in evaluate_maps(predictions, [truth] * 3).parts.values())
+
+
 def test_perfect_prediction_is_1_in_every_measure_of_every_part() -> None:
     _, truths = maps(2)
     found = evaluate_maps([truth * 7 for truth in truths], truths, arm_ids=[1] * NUM_IMAGES)

@@ -6,6 +6,7 @@ import pytest
 from eisen_ray.measures.image_scores import ImageScores, score_image
 from eisen_ray.measures.scores import Scores, summarize
 from eisen_ray.report.evaluation import (
+    ARM_MEASURE,
     MEASURES,
     console_text,
     evaluation_page,
@@ -36,7 +37,7 @@ def scores() -> Scores:
 def test_every_measure_is_explained(scores: Scores) -> None:
     assert set(scores.parts["all"]) == set(MEASURES)
     page = evaluation_page(scores, {"checkpoint": "`x`"}, ["a.mp4: torn"], "sheet.png")
-    for title, meaning in MEASURES.values():
+    for title, meaning in (*MEASURES.values(), ARM_MEASURE):
         assert f"| {title} |" in page
         assert meaning in page
     assert "- checkpoint: `x`\n- 9 images with objects, 18 objects, 3 clips" in page
