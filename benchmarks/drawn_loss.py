@@ -3,7 +3,7 @@
     python -m benchmarks.drawn_loss
 
 Two cases of 8 images of 64x64 nodes: objects labelled, as motion gives them in a first round, and every node labelled,
-as teachers come close to. Drawn rows look at all columns, all rows at window and far samples.
+as teachers come close to.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
 def drawn(scene: Scene, labels: Tensor) -> Tensor:
     """Some rows of each image: gradient of the queries."""
     query, key = (tensor.clone().requires_grad_() for tensor in (scene.query, scene.key))
-    total, rows = drawn_loss(query, key, labels, torch.Generator().manual_seed(0), ROWS, BALANCE)
+    total, rows = drawn_loss(query, key, labels, scene.neighborhood, torch.Generator().manual_seed(0), ROWS, BALANCE)
     (total / rows).backward()
     return query.grad
 

@@ -19,6 +19,7 @@ from eisen_ray.baselines.spectral_clustering import SpectralReadout
 from eisen_ray.build import build_eisen, build_flow, build_grouping, build_motion
 from eisen_ray.compare_config import CompareConfig, needs_dino, needs_network, supervision_of
 from eisen_ray.errors import ConfigError
+from eisen_ray.learning.step import StepSettings
 from eisen_ray.model.backbone import ResNet50DeepLab
 from eisen_ray.model.eisen import Eisen
 from eisen_ray.model.small_backbone import SmallBackbone
@@ -78,8 +79,16 @@ def build_trainable(row: str, config: CompareConfig) -> TrainablePeer:
 
         return SsapPeer(*_backbone(size), num_levels=5 if size == "full" else 4)
     network = build_eisen(config.model, config.grouping)
-    is_full = supervision_of(row) == "full"
-    return OwnNetwork(network, background_known=is_full, num_levels=config.learn.loss_levels)
+    learn = config.learn
+    settings = StepSettings(
+        num_levels=learn.loss_levels,
+        labelled_rows=learn.labelled_rows,
+        segment_balance=learn.segment_balance,
+        static_rows=learn.static_rows,
+    )
+    # One more label for the background, or rows that learn what they are not: both would say it twice [Decision 131].
+    is_known = supervision_of(row) == "full" and not learn.static_rows
+    return OwnNetwork(network, background_known=is_known, settings=settings)
 
 
 def _backbone(size: str) -> tuple[nn.Module, int]:

@@ -58,6 +58,12 @@ class LearnConfig:
     """Flip, zoom and recolour training images at random, as the student's do with train.augment."""
     loss_levels: int = 3
     """Resolutions of our own network's loss."""
+    labelled_rows: int = 0
+    """Our own network: as train.labelled_rows of a run; 0: all labelled rows."""
+    segment_balance: float = 0.0
+    """Our own network: as train.segment_balance of a run; needs `labelled_rows`."""
+    static_rows: int = 0
+    """Our own network: as train.static_rows of a run; 0: with full supervision the background is one more label."""
     shuffle_images: int = 256
     """Images in the shuffle buffer, where the set is too large to be kept in memory."""
     checkpoint_every_steps: int = 1000
@@ -68,8 +74,11 @@ class LearnConfig:
     def __post_init__(self) -> None:
         at_least(self, num_steps=1, batch_size=1, warmup_steps=0, loss_levels=1, shuffle_images=1)
         at_least(self, checkpoint_every_steps=1, log_every_steps=1)
+        at_least(self, labelled_rows=0, static_rows=0)
         above_zero(self, "clip_norm")
-        within(self, learning_rate="[0, inf]")
+        within(self, learning_rate="[0, inf]", segment_balance="[0, 1]")
+        wanted = self.labelled_rows > 0 or self.segment_balance == 0
+        require(wanted, "learn.labelled_rows", self.labelled_rows, "1 or more, as segment_balance is not 0")
 
 
 @dataclass(frozen=True, kw_only=True)

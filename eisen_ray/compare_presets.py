@@ -36,7 +36,7 @@ TABLE4: tuple[Row, ...] = (
 # What a processor trains in minutes to hours; steps are for two cores.
 SMALL_STEPS = LearnConfig(
     size="small", num_steps=3000, warmup_steps=100, augment=True, loss_levels=1,
-    checkpoint_every_steps=500,
+    labelled_rows=256, segment_balance=0.5, static_rows=256, checkpoint_every_steps=500,
 )  # fmt: skip
 
 
@@ -54,9 +54,9 @@ def table1_playroom() -> CompareConfig:
             layout="playroom", source="data/playroom", image_height=128, image_width=128, fragment_frames=2
         ),
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
-        motion=MotionConfig(threshold_px=1.0, min_area=0.002, max_area=0.5, min_region_nodes=6),
+        motion=MotionConfig(threshold_px=1.0, relative_threshold=0.3, min_area=0.002, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
-        grouping=presets.YOUNG,
+        grouping=replace(presets.YOUNG, mutual=True),
         learn=SMALL_STEPS,
     )
 

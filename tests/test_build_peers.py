@@ -12,6 +12,7 @@ from eisen_ray.build_peers import build_peer, build_trainable
 from eisen_ray.compare_config import ROWS, CompareConfig, LearnConfig, needs_dino, needs_network, variants_of
 from eisen_ray.config import DataConfig, FlowConfig, GroupingConfig, ModelConfig
 from eisen_ray.errors import ConfigError, WeightsError
+from eisen_ray.learning.step import StepSettings
 
 SMALL = GroupingConfig(num_iterations=3, num_slots=6, plateau_width=8, min_region_nodes=2)
 CONFIG = CompareConfig(
@@ -51,6 +52,15 @@ def test_small_networks_are_smaller(name: str) -> None:
 def test_the_background_is_known_under_full_supervision_only() -> None:
     assert build_trainable("eisen:full", CONFIG).background_known is True
     assert build_trainable("eisen:motion", CONFIG).background_known is False
+
+
+def test_our_own_network_takes_the_rows_that_the_table_names() -> None:
+    rows = {"labelled_rows": 8, "segment_balance": 0.5, "static_rows": 4}
+    table = replace(CONFIG, learn=LearnConfig(size="small", loss_levels=2, **rows))
+    full = build_trainable("eisen:full", table)
+    assert full.settings == StepSettings(num_levels=2, **rows)
+    assert full.background_known is False, "its rows say what they are not"
+    assert build_trainable("eisen:motion", table).settings == full.settings
 
 
 def test_what_is_missing_is_named() -> None:

@@ -90,6 +90,10 @@ def test_groups_out_of_range() -> None:
     for make in (
         lambda: LearnConfig(num_steps=0),
         lambda: LearnConfig(learning_rate=-1.0),
+        lambda: LearnConfig(labelled_rows=-1),
+        lambda: LearnConfig(static_rows=-1),
+        lambda: LearnConfig(segment_balance=0.5),
+        lambda: LearnConfig(labelled_rows=4, segment_balance=1.1),
         lambda: VariantsConfig(num_clusters=()),
         lambda: VariantsConfig(max_nodes=1),
     ):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
-from eisen_ray.learning.step import batch_loss
+from eisen_ray.learning.step import RELEASE, StepSettings, batch_loss
 from eisen_ray.measures.agreement import segment_stability
 from eisen_ray.model.eisen import STRIDE, Eisen
 
@@ -18,25 +18,28 @@ class OwnNetwork(TrainablePeer):
     Args:
         network: backbone, affinities, grouping.
         background_known: full supervision: what is no object is known to be background, one more label, so that every
-            row of the loss is supervised (authors). Off: label 0 says nothing, as with motion.
-        num_levels: resolutions at which the loss is taken.
+            row of the loss is supervised (authors). Off: label 0 says nothing, as with motion, or what
+            `static_rows` says of it.
+        settings: levels and rows of the loss.
         passes: with different draws; the first is the segmentation, the others say how sure it is [Decision 85].
     """
 
     stride = STRIDE
 
-    def __init__(self, network: Eisen, *, background_known: bool, num_levels: int = 1, passes: int = 2) -> None:
+    def __init__(
+        self, network: Eisen, *, background_known: bool, settings: StepSettings = RELEASE, passes: int = 2
+    ) -> None:
         super().__init__()
         self.network = network
         self.background_known = background_known
-        self.num_levels, self.passes = num_levels, passes
+        self.settings, self.passes = settings, passes
 
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Equation (6) on the grid of nodes."""
-        levels = self.network(images, generator, self.num_levels)
+        levels = self.network(images, generator, self.settings.num_levels)
         height, width = (-(-side // STRIDE) for side in images.shape[-2:])
         nodes = to_grid(labels, height, width)
-        return batch_loss(levels, nodes + 1 if self.background_known else nodes)
+        return batch_loss(levels, nodes + 1 if self.background_known else nodes, self.settings, generator)
 
     @torch.no_grad()
     def segment(self, picture: Picture, generator: torch.Generator) -> Segmentation:

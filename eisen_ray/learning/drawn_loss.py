@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from eisen_ray.learning.loss import LOG_FLOOR
 from eisen_ray.model.affinity import scaled_query
+from eisen_ray.model.pair_layout import Neighborhood
 
 
 def drawn_loss(
-    query: Tensor, key: Tensor, labels: Tensor, generator: torch.Generator, num_rows: int, balance: float = 0.0
+    query: Tensor,
+    key: Tensor,
+    labels: Tensor,
+    neighborhood: Neighborhood,
+    generator: torch.Generator,
+    num_rows: int,
+    balance: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of some supervised rows of each image, against all of its nodes as columns.
+    """The loss of some supervised rows of each image.
 
     Equation (6) is a mean over rows, in which a segment counts by its size: a teacher's pieces of table and wall
     outvote the things. Rows drawn by (size of their segment) ** -balance give small segments their part.
@@ -20,6 +28,7 @@ def drawn_loss(
     Args:
         query, key: float32 [B, N, D].
         labels: int64 [B, N]; 0 = neither moving nor confidently segmented.
+        neighborhood: the pairs.
         generator: draws the rows.
         num_rows: rows of each image that has labels, with replacement.
         balance: 0: every node alike, as in equation (6); 1: every segment alike.
@@ -27,18 +36,19 @@ def drawn_loss(
     Returns:
         The sum of the rows' divergences and their number (int64), both scalars.
     """
-    labelled = (labels > 0).any(dim=1).nonzero()[:, 0]
-    if len(labelled) == 0:
-        return (query.sum() + key.sum()) * 0, torch.zeros((), dtype=torch.int64, device=labels.device)
-    names = labels[labelled]
-    rows = torch.multinomial(_weights(names, balance), num_rows, replacement=True, generator=generator)
+    has_labels = (labels > 0).any(dim=1)
+    weights = torch.where(has_labels[:, None], _weights(labels, balance), 1.0)
+    rows = torch.multinomial(weights, num_rows, replacement=True, generator=generator)
+    times = _times(neighborhood, rows)
     with torch.autocast(query.device.type, enabled=False):
-        chosen = scaled_query(query)[labelled].gather(1, rows[..., None].expand(-1, -1, query.shape[-1]))
-        log_share = (chosen @ key[labelled].transpose(1, 2)).log_softmax(dim=-1).clamp(min=LOG_FLOOR)
-    same = names.gather(1, rows)[..., None] == names[:, None]
-    count = same.sum(-1).to(log_share.dtype)
-    divergence = -(log_share * same).sum(-1) / count - count.log()
-    return divergence.sum(), torch.tensor(rows.numel(), device=labels.device)
+        chosen = scaled_query(query).gather(1, rows[..., None].expand(-1, -1, query.shape[-1]))
+        # What lies outside the image has a key of zeros and no label.
+        logits = chosen @ pad(key, (0, 0, 0, 1)).transpose(1, 2)
+        log_share = (logits - (logits + times.log()).logsumexp(dim=-1, keepdim=True)).clamp(min=LOG_FLOOR)
+    positive = (labels.gather(1, rows)[..., None] == pad(labels, (0, 1), value=-1)[:, None]) * times
+    count = positive.sum(-1).clamp(min=1)
+    divergence = -(log_share * positive).sum(-1) / count - count.log()
+    return (divergence * has_labels[:, None]).sum(), has_labels.sum() * num_rows
 
 
 def _weights(labels: Tensor, balance: float) -> Tensor:
@@ -46,3 +56,35 @@ def _weights(labels: Tensor, balance: float) -> Tensor:
     sizes = torch.zeros(len(labels), int(labels.max()) + 1, device=labels.device)
     sizes.scatter_add_(1, labels, torch.ones_like(labels, dtype=sizes.dtype))
     return (labels > 0) * sizes.gather(1, labels) ** -balance
+
+
+def _times(neighborhood: Neighborhood, rows: Tensor) -> Tensor:
+    """How often each node, and last what lies outside the image, is a column of the drawn rows: [B, n, N + 1]."""
+    num_nodes = neighborhood.num_nodes
+    if neighborhood.full:
+        return pad(torch.ones(1, 1, num_nodes, device=rows.device), (0, 1))
+    place = _places(neighborhood.rows, num_nodes).expand(len(rows), -1).gather(1, rows)
+    height = neighborhood.rows.shape[-1]
+    columns = _of_images(neighborhood.columns, place // height)
+    if neighborhood.allowed is not None:
+        columns = torch.where(neighborhood.allowed[place % height], columns, num_nodes + 1)
+    if neighborhood.far is not None:
+        group = _places(neighborhood.far.rows[None], num_nodes)[0] // neighborhood.far.rows.shape[1]
+        columns = torch.cat([columns, _of_images(neighborhood.far.columns, group[rows])], dim=-1)
+    times = torch.zeros(*rows.shape, num_nodes + 2, device=rows.device)
+    times.scatter_add_(2, columns, torch.ones_like(columns, dtype=times.dtype))
+    return times[..., :-1]
+
+
+def _places(rows: Tensor, num_nodes: int) -> Tensor:
+    """Where each node stands among the rows [B or 1, T, R] of a layout: int64 [B or 1, N + 1]."""
+    flat = rows.flatten(1)
+    order = torch.arange(flat.shape[1], device=rows.device).expand_as(flat)
+    return rows.new_zeros(len(flat), num_nodes + 1).scatter_(1, flat, order)
+
+
+def _of_images(columns: Tensor, index: Tensor) -> Tensor:
+    """Columns [B or 1, T, L] of the tiles or groups [B, n]: [B, n, L]."""
+    if len(columns) == 1:
+        return columns[0][index]
+    return columns.gather(1, index[..., None].expand(-1, -1, columns.shape[-1]))

@@ -82,7 +82,7 @@ def batch_loss(
         thin = labels[:, :: level.stride, :: level.stride].flatten(1)
         if settings.labelled_rows:
             rows, balance = settings.labelled_rows, settings.segment_balance
-            part = drawn_loss(level.query, level.key, thin, _given(generator), rows, balance)
+            part = drawn_loss(level.query, level.key, thin, level.neighborhood, _given(generator), rows, balance)
         else:
             part = pair_loss(level.query, level.key, thin, level.neighborhood)
         total = total + _average(*part, settings.world_size)

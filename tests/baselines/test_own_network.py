@@ -7,7 +7,7 @@ from eisen_ray.baselines.own_network import OwnNetwork, to_grid
 from eisen_ray.baselines.peer import Picture
 from eisen_ray.build import build_eisen
 from eisen_ray.config import GroupingConfig, ModelConfig
-from eisen_ray.learning.step import batch_loss
+from eisen_ray.learning.step import StepSettings, batch_loss
 from tests.baselines.scenes import learn, score, squares
 
 GROUPING = GroupingConfig(threshold=0.5, num_iterations=15, plateau_width=64, min_region_nodes=3)
@@ -38,6 +38,18 @@ def test_the_background_is_a_label_only_where_it_is_known(background_known: bool
     nodes = to_grid(labels, 16, 16)
     expected = batch_loss(levels, nodes + 1 if background_known else nodes)
     assert torch.allclose(loss, expected)
+
+
+def test_rows_are_drawn_as_the_settings_say() -> None:
+    images, labels = squares(2)
+    settings = StepSettings(labelled_rows=16, segment_balance=0.5, static_rows=8)
+    peer = network(background_known=False).eval()
+    peer.settings = settings
+    generator = torch.Generator().manual_seed(4)
+    loss = peer.loss(images, labels, generator)
+    generator.manual_seed(4)
+    levels = peer.network(images, generator, 1)
+    assert torch.allclose(loss, batch_loss(levels, to_grid(labels, 16, 16), settings, generator))
 
 
 def test_a_segment_that_other_passes_lose_is_less_sure() -> None:

@@ -209,7 +209,7 @@ def test_drawn_rows_replace_all_rows_at_every_level() -> None:
     state, expected = generator.get_state(), 0.0
     for level in levels:
         thin = batch.labels[:, :: level.stride, :: level.stride].flatten(1)
-        total, rows = drawn_loss(level.query, level.key, thin, generator, 5, 0.5)
+        total, rows = drawn_loss(level.query, level.key, thin, level.neighborhood, generator, 5, 0.5)
         expected += (total / rows).item()
     generator.set_state(state)
     assert batch_loss(levels, batch.labels, settings, generator).item() == pytest.approx(expected)
