@@ -39,15 +39,18 @@ def drawn_loss(
     has_labels = (labels > 0).any(dim=1)
     weights = torch.where(has_labels[:, None], _weights(labels, balance), 1.0)
     rows = torch.multinomial(weights, num_rows, replacement=True, generator=generator)
-    times = _times(neighborhood, rows)
+    names = labels.gather(1, rows)[..., None]
     with torch.autocast(query.device.type, enabled=False):
         chosen = scaled_query(query).gather(1, rows[..., None].expand(-1, -1, query.shape[-1]))
-        # What lies outside the image has a key of zeros and no label.
-        logits = chosen @ pad(key, (0, 0, 0, 1)).transpose(1, 2)
-        log_share = (logits - (logits + times.log()).logsumexp(dim=-1, keepdim=True)).clamp(min=LOG_FLOOR)
-    positive = (labels.gather(1, rows)[..., None] == pad(labels, (0, 1), value=-1)[:, None]) * times
-    count = positive.sum(-1).clamp(min=1)
-    divergence = -(log_share * positive).sum(-1) / count - count.log()
+        logits, same = chosen @ key.transpose(1, 2), names == labels[:, None]
+        if not neighborhood.full:
+            columns = _columns(neighborhood, rows)
+            # What lies outside the image has a key of zeros and no label; behind it stand the pairs that are none.
+            logits = pad(pad(logits, (0, 1)), (0, 1), value=-torch.inf).gather(2, columns)
+            same = pad(same, (0, 2)).gather(2, columns)
+        log_share = logits.log_softmax(dim=-1).clamp(min=LOG_FLOOR)
+    count = same.sum(-1).clamp(min=1).to(log_share.dtype)
+    divergence = -(log_share * same).sum(-1) / count - count.log()
     return (divergence * has_labels[:, None]).sum(), has_labels.sum() * num_rows
 
 
@@ -58,22 +61,17 @@ def _weights(labels: Tensor, balance: float) -> Tensor:
     return (labels > 0) * sizes.gather(1, labels) ** -balance
 
 
-def _times(neighborhood: Neighborhood, rows: Tensor) -> Tensor:
-    """How often each node, and last what lies outside the image, is a column of the drawn rows: [B, n, N + 1]."""
-    num_nodes = neighborhood.num_nodes
-    if neighborhood.full:
-        return pad(torch.ones(1, 1, num_nodes, device=rows.device), (0, 1))
+def _columns(neighborhood: Neighborhood, rows: Tensor) -> Tensor:
+    """Columns of the drawn rows, int64 [B, n, C]; N = outside the image, N + 1 = no pair."""
+    num_nodes, height = neighborhood.num_nodes, neighborhood.rows.shape[-1]
     place = _places(neighborhood.rows, num_nodes).expand(len(rows), -1).gather(1, rows)
-    height = neighborhood.rows.shape[-1]
     columns = _of_images(neighborhood.columns, place // height)
     if neighborhood.allowed is not None:
         columns = torch.where(neighborhood.allowed[place % height], columns, num_nodes + 1)
-    if neighborhood.far is not None:
-        group = _places(neighborhood.far.rows[None], num_nodes)[0] // neighborhood.far.rows.shape[1]
-        columns = torch.cat([columns, _of_images(neighborhood.far.columns, group[rows])], dim=-1)
-    times = torch.zeros(*rows.shape, num_nodes + 2, device=rows.device)
-    times.scatter_add_(2, columns, torch.ones_like(columns, dtype=times.dtype))
-    return times[..., :-1]
+    if neighborhood.far is None:
+        return columns
+    group = _places(neighborhood.far.rows[None], num_nodes)[0] // neighborhood.far.rows.shape[1]
+    return torch.cat([columns, _of_images(neighborhood.far.columns, group[rows])], dim=-1)
 
 
 def _places(rows: Tensor, num_nodes: int) -> Tensor:
