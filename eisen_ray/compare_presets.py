@@ -56,7 +56,7 @@ def table1_playroom() -> CompareConfig:
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
         motion=MotionConfig(threshold_px=1.0, relative_threshold=0.3, min_area=0.002, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
-        grouping=replace(presets.YOUNG, mutual=True),
+        grouping=presets.YOUNG,
         learn=SMALL_STEPS,
     )
 

@@ -29,7 +29,7 @@ RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
 # Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions.
-YOUNG = GroupingConfig(num_iterations=25, threshold=0.5, plateau_width=128, min_region_nodes=6)
+YOUNG = GroupingConfig(num_iterations=25, threshold=0.5, mutual=True, plateau_width=128, min_region_nodes=6)
 
 
 def quickstart() -> RunConfig:
@@ -43,15 +43,18 @@ def quickstart() -> RunConfig:
         root="runs/quickstart",
         data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=2),
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
-        motion=MotionConfig(threshold_px=1.0, min_area=0.01, max_area=0.5, min_region_nodes=6),
+        motion=MotionConfig(threshold_px=1.0, relative_threshold=0.3, min_area=0.01, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
-        teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, min_moving_share=0.5, heal_rims=True),
+        teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, heal_rims=True),
         train=TrainConfig(
             num_steps=2000,
             learning_rate=1e-3,
             warmup_steps=50,
             loss_levels=1,
+            labelled_rows=256,
+            segment_balance=0.5,
+            static_rows=256,
             augment=True,
             precision="auto",
             checkpoint_every_steps=500,
@@ -92,11 +95,11 @@ def bridge_small() -> RunConfig:
             base.data, layout="bridge", source="data/bridge", image_height=256, image_width=256, pair_stride=4
         ),
         flow=replace(base.flow, fallback=False),
-        motion=replace(base.motion, min_region_nodes=16, relative_threshold=0.3),
+        motion=replace(base.motion, min_region_nodes=16),
         model=replace(base.model, scope="local+far"),
-        grouping=replace(YOUNG, mutual=True, plateau_width=64, min_region_nodes=16),
-        teacher=TeacherConfig(num_runs=3, min_region_nodes=16, max_area=0.3, heal_rims=True),
-        train=replace(base.train, num_steps=800, labelled_rows=256, segment_balance=0.5, static_rows=256),
+        grouping=replace(YOUNG, plateau_width=64, min_region_nodes=16),
+        teacher=replace(base.teacher, min_region_nodes=16),
+        train=replace(base.train, num_steps=800),
         rounds=replace(base.rounds, eval_images=240),
     )
 
@@ -120,11 +123,11 @@ def davis() -> RunConfig:
 
 
 def davis_small() -> RunConfig:
-    """DAVIS at a size that a laptop's processor trains in a quarter of an hour: 32x60 nodes, one round on motion.
+    """DAVIS at a size for a laptop's processor: 32x60 nodes, one round on motion.
 
     Command: python jobs/bootstrap.py davis_small --data.source /data/DAVIS2016
     Hardware: 2 CPU cores, no GPU, 4 GB of memory.
-    Time and expected mIoU: docs/results/davis.md, with five of the sequences; the flow of all 30 takes 25 minutes more.
+    Expected mIoU: not measured yet; the flow of all 30 sequences takes about half an hour on top.
     """
     base, paper = bridge_small(), davis()
     return replace(
@@ -141,12 +144,12 @@ def davis_small() -> RunConfig:
 
 
 def playroom_small() -> RunConfig:
-    """Playroom-like pairs at a size that a laptop's processor trains in ten minutes: 64x64 nodes, one round on motion.
+    """Playroom-like pairs at a size for a laptop's processor: 64x64 nodes, one round on motion.
 
     Command: python jobs/bootstrap.py playroom_small --data.source SIM/playroom/train --data.eval-source
     SIM/playroom/val
     Hardware: 2 CPU cores, no GPU, 6 GB of memory; pairs of `python -m jobs.simulate playroom --root SIM/playroom`.
-    Time and expected mIoU: docs/results/table1-playroom.md.
+    Expected mIoU: not measured yet.
     """
     base = bridge_small()
     return replace(

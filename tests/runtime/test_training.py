@@ -85,6 +85,8 @@ def test_two_workers_learn_what_one_learns_at_the_same_global_batch(work: RoundW
     students, losses = [], []
     for workers in (1, 2):
         train = {"batch_size": 2, "num_steps": 4, "log_every_steps": 1, "learning_rate": 1e-4, "augment": False}
+        # All rows: each worker draws its own.
+        train |= {"labelled_rows": 0, "segment_balance": 0.0, "static_rows": 0}
         told: list[dict[str, Any]] = []
         folder = fit(changed(single, train=train, resources={"train_workers": workers}), told)
         student = new_student(single, torch.device("cpu"))
