@@ -1,4 +1,4 @@
-"""Segment pictures and video with a trained network: `python -m jobs.segment PICTURE --checkpoint runs/quickstart`."""
+"""Segment pictures and video: `python -m jobs.segment PICTURE`, with the network in the package or one of your own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def segment(
     source: tyro.conf.Positional[Path],
     /,
     *,
-    checkpoint: Path,
+    checkpoint: Path | None = None,
     output: Path = Path("segments"),
     every: int = 1,
     runs: int = 1,
@@ -29,7 +29,8 @@ def segment(
 
     Args:
         source: Picture (jpg, png, webp, bmp), video (mp4, avi, mkv, webm, mov, gif) or folder of pictures.
-        checkpoint: Checkpoint directory, or the root of a run: then the newest promoted round is used.
+        checkpoint: Checkpoint directory, or the root of a run: then the newest promoted round is used. Without it, the
+            small network in the package, which knows simulated tables and rooms (docs/results/small-model.md).
         output: Folder for the results; made if needed.
         every: Segment every n-th frame of a video.
         runs: Passes with different random draws; with more than one, only what they agree on stays.
@@ -37,8 +38,9 @@ def segment(
         device: Torch device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...
     """
     from eisen_ray.inference import load_segmenter, segment_source
+    from eisen_ray.weights import SMALL
 
-    segmenter = load_segmenter(checkpoint, num_runs=runs, seed=seed, device=device)
+    segmenter = load_segmenter(checkpoint or SMALL, num_runs=runs, seed=seed, device=device)
     segment_source(source, output, segmenter, every=every)
 
 

@@ -12,6 +12,7 @@ from eisen_ray.config import RunConfig
 from eisen_ray.errors import ConfigError, StorageError, WeightsError
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import from_dict
+from eisen_ray.weights import SMALL
 
 MANIFEST = "checkpoint.json"
 """The file that makes a folder a checkpoint; not imported from `learning.checkpoint_files`, which needs torch."""
@@ -107,4 +108,4 @@ def newest_run(folder: Path) -> Path | None:
 
 def packaged_checkpoint() -> StoredCheckpoint:
     """The small network inside the package (docs/results/small-model.md)."""
-    return find_checkpoint(str(Path(__file__).parents[1] / "weights" / "small"))
+    return find_checkpoint(str(SMALL))

@@ -12,6 +12,7 @@ from PIL import Image
 from eisen_ray.build import build_eisen
 from eisen_ray.config import DataConfig, GroupingConfig, ModelConfig, RunConfig
 from eisen_ray.learning.checkpoint import save_checkpoint
+from eisen_ray.report.media import read_video
 from eisen_ray.settings import to_dict
 from jobs.segment import main
 
@@ -50,6 +51,17 @@ def test_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert segment(monkeypatch, *arguments, "--device", "cpu") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_labels.png", "a_overlay.png"}
     assert capsys.readouterr().out.startswith("a.png: ")
+
+
+def test_without_a_checkpoint_the_network_in_the_package_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, frame = next(read_video(next((ROOT / "eisen_ray/data/sample/val").glob("*.mp4"))))
+    Image.fromarray(frame).save(tmp_path / "a.png")
+    assert segment(monkeypatch, tmp_path / "a.png", "--output", tmp_path / "out", "--device", "cpu") == 0
+    labels = np.asarray(Image.open(tmp_path / "out" / "a_labels.png"))
+    assert labels.shape == frame.shape[:2]
+    assert len(np.unique(labels)) > 3
 
 
 def test_errors_are_one_line(
