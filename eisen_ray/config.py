@@ -183,6 +183,8 @@ class TeacherConfig:
     """Use only confident segments of which at least this share moves; 0: all of them (eq. (10))."""
     explaining_away: bool = True
     """Off: what moves stays one segment, whatever the teacher knows of it; its segments label what rests (ablation)."""
+    split_by_motion: bool = False
+    """A confident segment of which a part moves and a part rests keeps only the larger of the two (after eq. (7))."""
     heal_rims: bool = False
     """Add thin leftovers of an explained motion to the segment that explains it, instead of dropping them."""
 

@@ -13,7 +13,7 @@ from eisen_ray.config import TeacherConfig
 from eisen_ray.data.packed import unpack_labels
 from eisen_ray.learning.step import Batch
 from eisen_ray.runtime.reading import epoch_of, fragment_at, frame_of, position_of, sample_id
-from eisen_ray.supervision.targets import target_labels
+from eisen_ray.supervision.targets import split_by_motion, target_labels
 
 # The buffer gives its first sample when this part of it is full.
 _FIRST_PART = 8
@@ -126,9 +126,12 @@ def to_batch(samples: list[Sample], teacher: TeacherConfig, device: torch.device
     images = torch.from_numpy(np.stack([sample.image for sample in samples]))
     motion = _stacked([sample.motion for sample in samples])
     segments = [sample.segments for sample in samples if sample.segments is not None]
+    confident = _stacked(segments) if segments else None
+    if confident is not None and teacher.split_by_motion:
+        confident = split_by_motion(motion, confident)
     labels = target_labels(
         motion,
-        _stacked(segments) if segments else None,
+        confident,
         teacher.min_region_nodes,
         min_moving_share=teacher.min_moving_share,
         heal_rims=teacher.heal_rims,

@@ -78,7 +78,8 @@ class RoundWork:
     @property
     def segments_folder(self) -> str:
         """Stored confident segments of this round's teacher."""
-        overlay = ("min_moving_share", "explaining_away", "heal_rims")  # how segments are used, not how they are made
+        # How segments are used, not how they are made.
+        overlay = ("min_moving_share", "explaining_away", "split_by_motion", "heal_rims")
         teacher = {key: value for key, value in to_dict(self.config.teacher).items() if key not in overlay}
         weights = self.teacher.sha256 if self.teacher else ""
         return "segments/" + digest(

@@ -72,6 +72,25 @@ def target_labels(
     return torch.where(residual, torch.where(parts > 0, parts + offset, rest), labels)
 
 
+def split_by_motion(motion: Tensor, teacher: Tensor) -> Tensor:
+    """Confident segments as far as motion bears them out, after equation (7) [Decision 134].
+
+    Nodes of which one moves while the other rests do not belong together. A confident segment is therefore what moves
+    of it if most of it does, else what rests of it; the smaller part falls out and is taught as if the teacher had not
+    seen it.
+
+    Args:
+        motion: int64 [B, H, W], motion segments, 0 = static.
+        teacher: int64 [B, H, W], confident segments, 0 = none.
+
+    Returns:
+        int64 [B, H, W], the segments with the same ids. In a picture without any motion nothing is split.
+    """
+    moving = motion > 0
+    mostly = _share(teacher, moving) >= 0.5
+    return torch.where(mostly == moving, teacher, 0)
+
+
 def _share(segments: Tensor, mask: Tensor) -> Tensor:
     """Share of each node's segment that lies in the mask: float [B, H, W]; 0 where segments is 0."""
     flat = segments.flatten(1)

@@ -68,7 +68,8 @@ def test_segments_depend_on_the_teacher_and_how_it_groups(work: RoundWork) -> No
     for room, fields in (("grouping", {"num_iterations": 9}), ("teacher", {"num_runs": 5}), ("model", {"window": 5})):
         assert changed(taught, room, **fields).segments_folder != taught.segments_folder
     # How labels are merged later does not change what the teacher says.
-    for overlay in ({"min_moving_share": 0.01}, {"explaining_away": False}, {"heal_rims": True}):
+    merged = ({"min_moving_share": 0.01}, {"explaining_away": False}, {"split_by_motion": True}, {"heal_rims": True})
+    for overlay in merged:
         assert changed(taught, "teacher", **overlay).segments_folder == taught.segments_folder
 
 

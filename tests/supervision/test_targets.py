@@ -12,6 +12,7 @@ from eisen_ray.supervision.targets import (
     label_pairs,
     motion_connectivity,
     motion_loss_mask,
+    split_by_motion,
     split_moving_from_static,
     target_labels,
     teacher_loss_mask,
@@ -160,6 +161,19 @@ def test_without_explaining_away_what_moves_stays_one_segment() -> None:
     teacher = torch.tensor([[[2, 2, 0, 0, 5]]])
     assert target_labels(motion, teacher, 0).tolist() == [[[2, 2, 6 + 1, 0, 5]]]
     assert target_labels(motion, teacher, 0, explaining_away=False).tolist() == [[[6, 6, 6, 0, 5]]]
+
+
+def test_a_confident_segment_that_moves_in_part_keeps_the_larger_part() -> None:
+    motion = torch.tensor([[[1, 1, 1, 0, 0, 0], [0, 0, 2, 0, 0, 0]]])
+    teacher = torch.tensor([[[4, 4, 4, 4, 0, 5], [3, 3, 3, 5, 5, 5]]])
+    kept = [[[4, 4, 4, 0, 0, 5], [3, 3, 0, 5, 5, 5]]]
+    assert split_by_motion(motion, teacher).tolist() == kept
+    still = torch.zeros_like(motion)
+    assert torch.equal(split_by_motion(still, teacher), teacher)
+    # Equation (7): no labelled pair of which exactly one end moves.
+    labels = target_labels(motion, split_by_motion(motion, teacher), 0).flatten(1)
+    connected, _ = label_pairs(labels)
+    assert torch.equal(split_moving_from_static(connected, (motion > 0).flatten(1)), connected)
 
 
 def test_without_teacher_the_motion_is_copied() -> None:
