@@ -153,5 +153,7 @@ def test_teacher_overrides_motion() -> None:
 def test_motion_splits_confident_segments_where_it_is_asked_to() -> None:
     """Motion is the upper left node only: of the segment on it, most rests."""
     segments = np.array([[3, 3], [3, 0]], np.uint16)
-    split = to_batch([sample(1, segments)], TeacherConfig(split_by_motion=True, min_region_nodes=0), torch.device("cpu"))
+    split = to_batch(
+        [sample(1, segments)], TeacherConfig(split_by_motion=True, min_region_nodes=0), torch.device("cpu")
+    )
     assert split.labels[0].tolist() == [[4, 3], [3, 0]]
