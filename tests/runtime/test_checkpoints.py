@@ -84,4 +84,4 @@ def test_the_network_inside_the_package_can_be_loaded() -> None:
     found = packaged_checkpoint()
     network = load_network(found, found.config.grouping)
     assert sum(weights.numel() for weights in network.parameters()) > 1_000_000
-    assert found.config.root == "runs/quickstart"
+    assert found.config.root == "runs/small"
