@@ -24,6 +24,7 @@ from eisen_ray.config import RunConfig, TeacherConfig
 from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import read_masks
 from eisen_ray.data.pairs import decode_labels
+from eisen_ray.measures.overlap import resize_labels
 from eisen_ray.runtime.checkpoints import find_checkpoint
 from eisen_ray.runtime.layout import RoundWork, Teacher, fragment_file, promotion_file, reading_file
 from eisen_ray.runtime.storage import Store
@@ -100,8 +101,7 @@ def judged(labels: Labels, truth: Labels, speed: NDArray[np.float32], near: int)
     arm = truth == ARM
     if arm.sum() < 100 or np.percentile(speed[arm], 80) < MOVES_PX:
         return
-    by = truth.shape[0] // labels.shape[0]
-    labels = labels.repeat(by, 0).repeat(by, 1)
+    labels = resize_labels(labels, *truth.shape)
     around = binary_dilation(arm, iterations=near)
     for thing in np.unique(truth[truth > ARM]):
         mask = truth == thing
