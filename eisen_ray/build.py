@@ -25,6 +25,7 @@ def build_eisen(model: ModelConfig, grouping: GroupingConfig) -> Eisen:
         head=AffinityHead(backbone.out_channels, model.embedding_width),
         sampler=NeighborSampler(model.scope, model.window, model.num_far, model.sampling, model.tile_size),
         grouping=build_grouping(grouping),
+        enlarge=grouping.enlarge,
     )
 
 

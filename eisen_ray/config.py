@@ -157,12 +157,14 @@ class GroupingConfig:
     """Theta: masks whose Jaccard index is above it compete (paper: 0.2)."""
     min_region_nodes: int = 20
     """Regions smaller than this become unassigned, nodes (release: 20 at 128x128)."""
+    enlarge: float = 1.0
+    """Pictures are enlarged so many times before they are segmented, for finer nodes; training does not."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Products in message passing; `auto`: bf16 where it is measured to be clearly faster. Sums stay in fp32."""
 
     def __post_init__(self) -> None:
         at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, min_region_nodes=0)
-        within(self, threshold="[0, 1)", overlap="(0, 1)")
+        within(self, threshold="[0, 1)", overlap="(0, 1)", enlarge="[1, 8]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,10 @@ OTHER: dict[type, dict[str, Any]] = {
 }
 """For every field a value unlike the default."""
 
-USED_ELSEWHERE = {(MotionConfig, "offsets"): "runtime: which frames the flow stage pairs"}
+USED_ELSEWHERE = {
+    (MotionConfig, "offsets"): "runtime: which frames the flow stage pairs",
+    (GroupingConfig, "enlarge"): "the network: what it makes of pictures before it segments them",
+}
 
 
 def meta_eisen(model: ModelConfig, grouping: GroupingConfig) -> Eisen:
@@ -114,6 +117,7 @@ def test_fields_arrive_under_their_own_names() -> None:
         assert getattr(grouping.competition, name) == values[name], name
     for name in ("readout", "plateau_width", "min_region_nodes", "mutual"):
         assert getattr(grouping, name) == values[name], name
+    assert meta_eisen(SMALL, GroupingConfig(enlarge=1.5)).enlarge == 1.5
     sampler = meta_eisen(SMALL, GroupingConfig()).sampler
     for name in ("scope", "window", "num_far", "sampling", "tile_size"):
         assert getattr(sampler, name) == getattr(SMALL, name), name

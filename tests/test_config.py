@@ -49,6 +49,7 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.TeacherConfig, {"agreement": 1.5}),
     (config.TeacherConfig, {"min_region_nodes": -1}),
     (config.TeacherConfig, {"max_area": 0.0}),
+    (config.GroupingConfig, {"enlarge": 8.5}),
     (config.TeacherConfig, {"min_moving_share": 1.5}),
     (config.TrainConfig, {"num_steps": 0}),
     (config.TrainConfig, {"batch_size": 0}),

@@ -20,9 +20,6 @@ from eisen_ray.model.regions import connected_regions
 class AffinitySource(Protocol):
     """Something that knows how much two nodes of a picture belong together."""
 
-    stride: int
-    """Pixels of the picture to one node, in both directions."""
-
     def graph(self, image: np.ndarray, generator: torch.Generator) -> tuple[AffinityGraph, tuple[int, int]]:
         """All pairs of nodes of a picture uint8 [H, W, 3], and the grid (height, width)."""
 
@@ -36,8 +33,6 @@ class Readout(Protocol):
 
 class NetworkAffinities:
     """Equation (1) of our own network, between all pairs of nodes."""
-
-    stride = 4
 
     def __init__(self, network: Eisen) -> None:
         self.network = network
@@ -68,7 +63,6 @@ class ReadoutPeer:
     ) -> None:
         self.source, self.readout = source, readout
         self.max_nodes, self.min_region_nodes = max_nodes, min_region_nodes
-        self.stride = source.stride
 
     @torch.no_grad()
     def segment(self, picture: Picture, generator: torch.Generator) -> Segmentation:
@@ -89,7 +83,6 @@ class GroupingPeer:
 
     def __init__(self, source: AffinitySource, grouping: Grouping) -> None:
         self.source, self.grouping = source, grouping
-        self.stride = source.stride
 
     @torch.no_grad()
     def segment(self, picture: Picture, generator: torch.Generator) -> Segmentation:

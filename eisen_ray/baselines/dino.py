@@ -14,6 +14,7 @@ from eisen_ray.baselines.peer import need
 from eisen_ray.errors import WeightsError
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.backbone import normalize_images
+from eisen_ray.model.eisen import STRIDE
 from eisen_ray.model.neighbors import full_neighborhood
 
 
@@ -29,8 +30,6 @@ class DinoAffinities:
     Raises:
         WeightsError: there is no such network in the folder.
     """
-
-    stride = 4
 
     def __init__(self, folder: str, temperature: float = 0.1) -> None:
         transformers = need("transformers")
@@ -51,7 +50,7 @@ class DinoAffinities:
         device = generator.device
         vit = self.vit.to(device)
         patch = vit.config.patch_size
-        grid = (image.shape[0] // self.stride, image.shape[1] // self.stride)
+        grid = (image.shape[0] // STRIDE, image.shape[1] // STRIDE)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(device)
         size = (grid[0] * patch, grid[1] * patch)
         pixels = interpolate(normalize_images(pixels), size, mode="bilinear", align_corners=False)

@@ -17,7 +17,6 @@ class Felzenszwalb:
         min_size: smaller regions join a neighbour, px.
     """
 
-    stride = 1
     needs_neighbour = False
 
     def __init__(self, scale: float, sigma: float = 0.8, min_size: int = 20) -> None:

@@ -21,7 +21,6 @@ class MovingRegion:
         grid: (height, width) of the label map: the student's grid, to which flow is averaged.
     """
 
-    stride = 4
     needs_neighbour = True
 
     def __init__(self, estimator: FlowEstimator, segmenter: MotionSegmenter, grid: tuple[int, int]) -> None:

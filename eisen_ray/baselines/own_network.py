@@ -9,7 +9,7 @@ from torch import Tensor
 from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
 from eisen_ray.learning.step import RELEASE, StepSettings, batch_loss
 from eisen_ray.measures.agreement import segment_stability
-from eisen_ray.model.eisen import STRIDE, Eisen
+from eisen_ray.model.eisen import Eisen, node_grid
 
 
 class OwnNetwork(TrainablePeer):
@@ -24,8 +24,6 @@ class OwnNetwork(TrainablePeer):
         passes: with different draws; the first is the segmentation, the others say how sure it is [Decision 85].
     """
 
-    stride = STRIDE
-
     def __init__(
         self, network: Eisen, *, background_known: bool, settings: StepSettings = RELEASE, passes: int = 2
     ) -> None:
@@ -37,7 +35,7 @@ class OwnNetwork(TrainablePeer):
     def loss(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Equation (6) on the grid of nodes."""
         levels = self.network(images, generator, self.settings.num_levels)
-        height, width = (-(-side // STRIDE) for side in images.shape[-2:])
+        height, width = node_grid(*images.shape[-2:])
         nodes = to_grid(labels, height, width)
         return batch_loss(levels, nodes + 1 if self.background_known else nodes, self.settings, generator)
 

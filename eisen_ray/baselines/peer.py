@@ -31,7 +31,7 @@ class Segmentation(NamedTuple):
     """What a peer says of a picture.
 
     Attributes:
-        labels: int32 [h, w], 0 = unassigned; h = H / stride of the peer.
+        labels: int32 [h, w], 0 = unassigned; the whole picture, on a grid of the peer's choice.
         confidences: of each label; empty: the peer gives none.
     """
 
@@ -42,8 +42,6 @@ class Segmentation(NamedTuple):
 class Peer(Protocol):
     """A method that segments single pictures."""
 
-    stride: int
-    """Pixels of the picture to one label, in both directions."""
     needs_neighbour: bool
     """Whether it must see a second frame."""
 
@@ -54,7 +52,6 @@ class Peer(Protocol):
 class TrainablePeer(nn.Module, ABC):
     """A peer that learns from label maps. What its library draws from torch's global generator, the caller seeds."""
 
-    stride = 1
     needs_neighbour = False
     learning_rate = 5e-4
     """Adam's rate where the run does not set one."""

@@ -135,14 +135,23 @@ class Eisen(nn.Module):
         head: keys and queries.
         sampler: draws the pairs.
         grouping: segments from affinities; holds no weights.
+        enlarge: pictures to be segmented are made so many times larger first, see `enlarged`; those to train on, not.
     """
 
-    def __init__(self, backbone: nn.Module, head: AffinityHead, sampler: NeighborSampler, grouping: Grouping) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: AffinityHead,
+        sampler: NeighborSampler,
+        grouping: Grouping,
+        enlarge: float = 1.0,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.sampler = sampler
         self.grouping = grouping
+        self.enlarge = enlarge
 
     def embed(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, tuple[int, int]]:
         """Queries and keys [B, N, D] of all nodes, and the grid (H/4, W/4); the generator draws dropout."""
@@ -169,20 +178,39 @@ class Eisen(nn.Module):
 
     @torch.no_grad()
     def graph(self, images: Tensor, generator: torch.Generator) -> tuple[AffinityGraph, tuple[int, int]]:
-        """Everything that grouping needs of the images, and the grid (H/4, W/4)."""
-        query, key, grid = self.embed(images)
+        """Everything that grouping needs of the images, and the grid: of the enlarged images, (H/4, W/4) without."""
+        query, key, grid = self.embed(enlarged(images, self.enlarge))
         return AffinityGraph(query, key, self.sampler(*grid, images.shape[0], generator)), grid
 
     @torch.no_grad()
     def segment(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Segments of still images: int64 [B, ceil(H/4), ceil(W/4)], 0 = unassigned, 1 the largest."""
+        """Segments of still images: int64 [B, h, w] on the grid that `graph` names, 0 = unassigned, 1 the largest."""
         return self.segment_runs(images, generator, 1)[0]
 
     @torch.no_grad()
     def segment_runs(self, images: Tensor, generator: torch.Generator, num_runs: int) -> Tensor:
-        """Segments of `num_runs` passes with different draws over the same affinities: int64 [P, B, H/4, W/4]."""
+        """Segments of `num_runs` passes with different draws over the same affinities: int64 [P, B, h, w]."""
         graph, grid = self.graph(images, generator)
         return self.grouping(graph, grid, generator, num_runs)
+
+
+def enlarged(images: Tensor, factor: float) -> Tensor:
+    """Images [B, 3, H, W] so many times larger, bilinearly, with sides rounded to whole nodes; unchanged at 1.
+
+    A node is 4x4 px of the enlarged picture, so that small things have more of them. [Decision 135]
+    """
+    if factor == 1:
+        return images
+    height, width = node_grid(images.shape[-2], images.shape[-1], factor)
+    size = (height * STRIDE, width * STRIDE)
+    return nn.functional.interpolate(images.float(), size=size, mode="bilinear", align_corners=False)
+
+
+def node_grid(height: int, width: int, enlarge: float = 1.0) -> tuple[int, int]:
+    """Nodes (h, w) of a picture of so many pixels, made so many times larger first."""
+    if enlarge == 1:
+        return -(-height // STRIDE), -(-width // STRIDE)
+    return round(height * enlarge / STRIDE), round(width * enlarge / STRIDE)
 
 
 def _pad_to_stride(images: Tensor) -> Tensor:

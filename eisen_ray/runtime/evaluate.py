@@ -21,6 +21,7 @@ from eisen_ray.errors import ConfigError
 from eisen_ray.evaluate_config import EvaluateConfig
 from eisen_ray.measures.image_scores import ImageScores
 from eisen_ray.measures.scores import Scores, summarize
+from eisen_ray.model.eisen import node_grid
 from eisen_ray.report.evaluation import console_text, evaluation_page, pick_images, picked_row
 from eisen_ray.report.sheet import SCORED_TITLES, contact_sheet, png_bytes
 from eisen_ray.report.tables import progress_line
@@ -164,7 +165,13 @@ def _stages(
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
     dataset = dataset.map(DecodeScored(data.image_height, data.image_width), num_cpus=READ_CPUS)
     dataset = dataset.map(SegmentScored, fn_constructor_kwargs=network, **pool.arguments())
-    return dataset.map(ScoreMaps(config, (data.image_height // 4, data.image_width // 4)), num_cpus=SCORE_CPUS)
+    return dataset.map(ScoreMaps(config, _grid(checkpoint, config)), num_cpus=SCORE_CPUS)
+
+
+def _grid(checkpoint: StoredCheckpoint, config: EvaluateConfig) -> tuple[int, int]:
+    """Of the label maps."""
+    data = checkpoint.config.data
+    return node_grid(data.image_height, data.image_width, config.grouping.enlarge)
 
 
 def _collect(row: dict[str, Any], found: Found) -> None:
@@ -215,7 +222,7 @@ def _facts(checkpoint: StoredCheckpoint, config: EvaluateConfig) -> dict[str, st
 def _sheet(checkpoint: StoredCheckpoint, config: EvaluateConfig, found: Found) -> bytes:
     """Best, median and worst images, read again: keeping all of them would fill the driver's memory."""
     data = checkpoint.config.data
-    grid = (data.image_height // 4, data.image_width // 4)
+    grid = _grid(checkpoint, config)
     rows = []
     for pick in pick_images(found.images):
         name, frame = pick.image.clip_id, pick.image.frame

@@ -19,7 +19,7 @@ from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.measures.agreement import segment_agreement
 from eisen_ray.measures.mean_iou import MeanIou, image_iou
 from eisen_ray.model.affinity_graph import AffinityGraph
-from eisen_ray.model.eisen import Eisen, Grouping
+from eisen_ray.model.eisen import Eisen, Grouping, enlarged
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.layout import stable_seed
@@ -45,7 +45,8 @@ class Features:
     def __init__(self, network: Eisen, images: Sequence[StudyImage], cache_bytes: int = 512 * 1024**2) -> None:
         self.images = list(images)
         self.device = next(network.parameters()).device
-        self._embedded = [self._embed(network, image) for image in self.images]
+        self._network = network
+        self._embedded: dict[tuple[float, int], tuple[Tensor, Tensor, tuple[int, int]]] = {}
         self._cache: OrderedDict[tuple[str, int], dict[int, Tensor]] = OrderedDict()
         self._cache_bytes = cache_bytes
         self.num_propagations = 0
@@ -68,7 +69,7 @@ class Features:
         for place in range(len(self.images)):
             plateaus = self._plateaus(place, model, grouping, iterations, seed, passes)
             for count in iterations:
-                runs = self._read(place, built, plateaus[count], seed)
+                runs = self._read(place, built, grouping.enlarge, plateaus[count], seed)
                 found[count].append(_facts(self.images[place], runs))
         return found
 
@@ -83,13 +84,17 @@ class Features:
         found = []
         for place in range(min(wanted, len(self.images))):
             plateaus = self._plateaus(place, model, grouping, [count], seed, passes)
-            found.append(self._read(place, built, plateaus[count], seed)[0])
+            found.append(self._read(place, built, grouping.enlarge, plateaus[count], seed)[0])
         return found
 
     @torch.no_grad()
-    def _embed(self, network: Eisen, image: StudyImage) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        batch = torch.from_numpy(np.array(image.image))[None].permute(0, 3, 1, 2).to(self.device)
-        return network.embed(batch)
+    def _embed(self, place: int, enlarge: float) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Queries, keys and grid of an image; worked out once for each enlargement."""
+        found = self._embedded.get((enlarge, place))
+        if found is None:
+            batch = torch.from_numpy(np.array(self.images[place].image))[None].permute(0, 3, 1, 2).to(self.device)
+            found = self._embedded[enlarge, place] = self._network.embed(enlarged(batch, enlarge))
+        return found
 
     @torch.no_grad()
     def _plateaus(
@@ -114,7 +119,7 @@ class Features:
         self, place: int, model: ModelConfig, grouping: GroupingConfig, wanted: set[int], seed: int, passes: int
     ) -> dict[int, Tensor]:
         self.num_propagations += 1
-        query, key, grid = self._embedded[place]
+        query, key, grid = self._embed(place, grouping.enlarge)
         sampler = NeighborSampler(model.scope, model.window, model.num_far, model.sampling, model.tile_size)
         graph = AffinityGraph(query, key, sampler(*grid, 1, self._generator("pairs", place, seed)))
         built = build_grouping(grouping)
@@ -126,9 +131,9 @@ class Features:
         return {count: state for count, state in states if count in wanted}
 
     @torch.no_grad()
-    def _read(self, place: int, grouping: Grouping, plateau: Tensor, seed: int) -> np.ndarray:
+    def _read(self, place: int, grouping: Grouping, enlarge: float, plateau: Tensor, seed: int) -> np.ndarray:
         """Label maps [P, h, w] of the passes."""
-        grid = self._embedded[place][2]
+        grid = self._embed(place, enlarge)[2]
         generator = self._generator("readout", place, seed)
         runs = [grouping.read(plateau[:, :, run], *grid, generator)[0] for run in range(plateau.shape[2])]
         return torch.stack(runs).cpu().numpy()

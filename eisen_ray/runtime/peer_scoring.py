@@ -23,6 +23,7 @@ from eisen_ray.data.scored_frames import MaskedClip
 from eisen_ray.evaluate_config import EvaluateConfig, ScoredDataConfig
 from eisen_ray.learning.checkpoint import load_checkpoint
 from eisen_ray.measures.image_scores import ImageScores
+from eisen_ray.measures.overlap import resize_labels
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.datasets import Pool
 from eisen_ray.runtime.decoding import Row
@@ -89,7 +90,7 @@ class SegmentByPeer:
             generator = torch.Generator(self.device)
             generator.manual_seed(stable_seed("compare", self.work.config.seed, self.work.row, clip.clip_id, frame))
             found = peer.segment(Picture(np.array(image), None if pair is None else np.array(pair)), generator)
-            labels += pack_labels(enlarged(found.labels, peer.stride)[None])
+            labels += pack_labels(resize_labels(found.labels, *image.shape[:2])[None])
             surety.append(confidences_of(found))
         return {**row, "labels": labels, "surety": json.dumps(surety)}
 
@@ -113,11 +114,6 @@ def confidences_of(found: Segmentation) -> dict[int, float]:
         return found.confidences
     names, counts = np.unique(found.labels[found.labels > 0], return_counts=True)
     return dict(zip(names.tolist(), (counts / found.labels.size).tolist(), strict=True))
-
-
-def enlarged(labels: np.ndarray, times: int) -> np.ndarray:
-    """A label map [h, w] with every label repeated: [h * times, w * times]."""
-    return labels.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def scored_by_peer(work: PeerWork, rows: list[Row], on_gpu: bool) -> ray.data.Dataset:

@@ -128,7 +128,7 @@ class TeacherStage:
         self.targets = work.targets
         self.device = best_device()
         self.meter = meter_of(work)
-        self.teacher = load_teacher(work, work.config.teacher.num_iterations).to(self.device)
+        self.teacher = load_teacher(work, teaching=True).to(self.device)
 
     def __call__(self, row: Row) -> Row:
         """Confident segments of a fragment."""

@@ -47,20 +47,23 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_teacher(work: RoundWork, num_iterations: int | None = None) -> Eisen:
+def load_teacher(work: RoundWork, teaching: bool = False) -> Eisen:
     """The promoted student that is this round's teacher, on the CPU, in evaluation mode.
 
     Args:
         work: the round.
-        num_iterations: of KProp, in place of the config's.
+        teaching: read out as the config's `teacher` says, instead of as its `grouping` does.
 
     Raises:
         WeightsError: there is none, or it is damaged, or it is not the promoted one.
     """
     if work.teacher is None:
         raise WeightsError(f"Round {work.round_number} has no teacher; expected a promoted student.")
-    grouping = work.config.grouping
-    model = build_eisen(work.config.model, replace(grouping, num_iterations=num_iterations or grouping.num_iterations))
+    grouping, teacher = work.config.grouping, work.config.teacher
+    if teaching:
+        # Its segments must lie on the student's nodes.
+        grouping = replace(grouping, num_iterations=teacher.num_iterations, enlarge=1.0)
+    model = build_eisen(work.config.model, grouping)
     load_promoted(work.store, work.teacher, model)
     return model.eval()
 

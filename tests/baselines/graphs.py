@@ -18,8 +18,6 @@ SHARPNESS = 6.0
 class ColourAffinities:
     """Nodes of like colour belong together."""
 
-    stride = 4
-
     def graph(self, image: np.ndarray, generator: torch.Generator) -> tuple[AffinityGraph, tuple[int, int]]:
         """See `AffinitySource.graph`."""
         nodes = torch.from_numpy(image[2::4, 2::4].astype(np.float32)).reshape(-1, 3)

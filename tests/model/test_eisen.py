@@ -10,7 +10,7 @@ from eisen_ray.errors import ConfigError
 from eisen_ray.model.affinity import AffinityHead, affinity_logits
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.competition import Competition
-from eisen_ray.model.eisen import Eisen, Grouping
+from eisen_ray.model.eisen import Eisen, Grouping, enlarged
 from eisen_ray.model.kprop import KProp
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.small_backbone import SmallBackbone
@@ -41,6 +41,27 @@ def test_segments_have_a_quarter_of_the_image_size(model: Eisen, height: int, wi
     assert segments.shape == (2, -(-height // 4), -(-width // 4))
     assert segments.dtype == torch.int64
     assert segments.min() >= 0
+
+
+@pytest.mark.parametrize(("factor", "grid"), [(1.5, (12, 18)), (2, (16, 24)), (1.3, (10, 16))])
+def test_an_enlarging_network_segments_what_it_would_of_the_larger_picture(
+    factor: float, grid: tuple[int, int]
+) -> None:
+    plain, enlarging = small_model(), small_model()
+    enlarging.enlarge = factor
+    found = enlarging.segment(images(), seeded())
+    assert found.shape == (2, *grid)
+    assert torch.equal(found, plain.segment(enlarged(images(), factor), seeded()))
+    # Training is the same.
+    assert torch.equal(enlarging(images(), seeded())[0].logits, plain(images(), seeded())[0].logits)
+
+
+def test_enlarged_pictures_keep_their_values() -> None:
+    even = torch.full((1, 3, 10, 14), 77, dtype=torch.uint8)
+    larger = enlarged(even, 2)
+    assert larger.shape == (1, 3, 20, 28)
+    assert torch.equal(larger, torch.full_like(larger, 77.0))
+    assert enlarged(even, 1) is even
 
 
 def test_equal_generators_give_equal_segments(model: Eisen) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from eisen_ray.build import build_eisen, build_grouping
 from eisen_ray.config import GroupingConfig, ModelConfig
-from eisen_ray.model.eisen import Eisen
+from eisen_ray.model.eisen import Eisen, enlarged
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.features import Features, summed_facts
 from eisen_ray.runtime.layout import stable_seed
@@ -47,11 +47,11 @@ def test_an_iteration_on_the_way_is_the_one_of_a_run_that_ends_there(network: Ei
     assert long[2] != long[8]
 
 
-@pytest.mark.parametrize("mutual", [False, True])
-def test_scores_are_those_of_the_network_itself(network: Eisen, mutual: bool) -> None:
-    settings = replace(GROUPING, mutual=mutual)
+@pytest.mark.parametrize(("mutual", "enlarge"), [(False, 1), (True, 1), (True, 1.5)])
+def test_scores_are_those_of_the_network_itself(network: Eisen, mutual: bool, enlarge: float) -> None:
+    settings = replace(GROUPING, mutual=mutual, enlarge=enlarge)
     image = images(1)[0]
-    batch = torch.from_numpy(image.image)[None].permute(0, 3, 1, 2)
+    batch = enlarged(torch.from_numpy(image.image)[None].permute(0, 3, 1, 2), enlarge)
 
     def generator(purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(stable_seed("study", purpose, 3, image.name, image.frame))

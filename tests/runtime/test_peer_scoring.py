@@ -20,7 +20,6 @@ from eisen_ray.runtime.peer_scoring import (
     SegmentByPeer,
     asked_rows,
     confidences_of,
-    enlarged,
 )
 from eisen_ray.runtime.scoring import DecodeScored
 from tests.runtime.peers import small_table
@@ -86,7 +85,3 @@ def test_without_confidences_a_segment_is_as_sure_as_it_is_large() -> None:
     assert confidences_of(Segmentation(labels, {})) == {1: 0.375, 4: 0.125}
     assert confidences_of(Segmentation(labels, {1: 0.9, 4: 0.2})) == {1: 0.9, 4: 0.2}
     assert confidences_of(Segmentation(labels * 0, {})) == {}
-
-
-def test_enlarged() -> None:
-    assert enlarged(np.array([[1, 2]]), 2).tolist() == [[1, 1, 2, 2]] * 2
