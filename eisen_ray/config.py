@@ -157,6 +157,8 @@ class GroupingConfig:
     """Theta: masks whose Jaccard index is above it compete (paper: 0.2)."""
     min_region_nodes: int = 20
     """Regions smaller than this become unassigned, nodes (release: 20 at 128x128)."""
+    snap_to_edges: float = 0.0
+    """Outlines move to edges of the picture within this share of its shorter side (watershed); 0: they run on nodes."""
     enlarge: float = 1.0
     """Pictures are enlarged so many times before they are segmented, for finer nodes; training does not."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -164,7 +166,7 @@ class GroupingConfig:
 
     def __post_init__(self) -> None:
         at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, min_region_nodes=0)
-        within(self, threshold="[0, 1)", overlap="(0, 1)", enlarge="[1, 8]")
+        within(self, threshold="[0, 1)", overlap="(0, 1)", enlarge="[1, 8]", snap_to_edges="[0, 0.5]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +183,8 @@ class TeacherConfig:
     """Confident segments smaller than this are dropped, nodes."""
     max_area: float = 1.0
     """Confident segments that cover more than this share of the image are dropped."""
+    snap_to_edges: float = 0.0
+    """As `grouping.snap_to_edges`, for confident segments; they are brought back to the student's nodes."""
     min_moving_share: float = 0.0
     """Use only confident segments of which at least this share moves; 0: all of them (eq. (10))."""
     explaining_away: bool = True
@@ -192,7 +196,7 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         at_least(self, num_runs=1, num_iterations=1, min_region_nodes=0)
-        within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]")
+        within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]", snap_to_edges="[0, 0.5]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """A picture, uint8 [H, W, 3] -> labels int64 [h, w], a quarter of the training size; 0 = unassigned."""
+        """A picture, uint8 [H, W, 3] -> labels int64 [h, w] on the network's nodes; 0 = unassigned."""
         teacher = self.config.teacher
         small = resize(picture[None], self.config.data.image_height, self.config.data.image_width)
         images = torch.from_numpy(np.ascontiguousarray(small)).permute(0, 3, 1, 2).to(self.device)
@@ -73,6 +73,10 @@ class Segmenter:
             runs = self.model.segment_runs(images, generator, self.num_runs)
             labels = confident_segments(runs, teacher.agreement, teacher.min_region_nodes)
         return labels[0].cpu().numpy()
+
+    def outlined(self, labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
+        """Labels [h, w] of a picture uint8 [H, W, 3] at its own size, int64 [H, W], with the network's outlines."""
+        return resize_labels(self.model.outlined(labels, picture), *picture.shape[:2])
 
 
 def load_segmenter(checkpoint: Path, *, num_runs: int = 1, seed: int = 0, device: str = "auto") -> Segmenter:
@@ -171,7 +175,7 @@ def segment_source(source: Path, output: Path, segmenter: Segmenter, *, every: i
 
 def _segment_picture(source: Path, output: Path, name: str, segmenter: Segmenter, say: Say) -> None:
     picture = read_picture(source)
-    labels = resize_labels(segmenter(picture), *picture.shape[:2])
+    labels = segmenter.outlined(segmenter(picture), picture)
     _make_folder(output)
     write_labels(output / f"{name}_labels.png", labels)
     overlay = overlay_labels(picture, labels, border=_border_px(picture))
@@ -205,7 +209,7 @@ def _segment_video(source: Path, output: Path, segmenter: Segmenter, every: int,
             grid = segmenter(picture)
             # Frames are segmented one by one; a segment keeps its label, hence its colour, where it overlaps.
             previous = grid if previous is None else match_labels(grid, previous)
-            labels = resize_labels(previous, *picture.shape[:2])
+            labels = segmenter.outlined(previous, picture)
             write_labels(folder / f"{number:06d}.png", labels)
             writer.write(overlay_labels(picture, labels, border=_border_px(picture)))
             count += 1

@@ -45,7 +45,7 @@ class OwnNetwork(TrainablePeer):
         runs = self.network.segment_runs(self.as_batch(picture.image), generator, self.passes)[:, 0].cpu().numpy()
         stability = segment_stability(runs[0], list(runs[1:]))
         confidences = {segment: float((runs[0] == segment).mean()) * value for segment, value in stability.items()}
-        return Segmentation(runs[0].astype(np.int32), confidences)
+        return Segmentation(self.network.outlined(runs[0], picture.image).astype(np.int32), confidences)
 
 
 def to_grid(labels: Tensor, height: int, width: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from eisen_ray.model.competition import Competition
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.object_masks import RandomDraws
+from eisen_ray.model.outlines import snap_to_edges
 from eisen_ray.model.pair_layout import Neighborhood
 from eisen_ray.model.precision import Precision, product_dtype
 from eisen_ray.model.regions import connected_regions
@@ -136,6 +138,7 @@ class Eisen(nn.Module):
         sampler: draws the pairs.
         grouping: segments from affinities; holds no weights.
         enlarge: pictures to be segmented are made so many times larger first, see `enlarged`; those to train on, not.
+        snap: how far outlines may move to edges of the picture, see `outlines.snap_to_edges`.
     """
 
     def __init__(
@@ -145,13 +148,14 @@ class Eisen(nn.Module):
         sampler: NeighborSampler,
         grouping: Grouping,
         enlarge: float = 1.0,
+        snap: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.sampler = sampler
         self.grouping = grouping
-        self.enlarge = enlarge
+        self.enlarge, self.snap = enlarge, snap
 
     def embed(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, tuple[int, int]]:
         """Queries and keys [B, N, D] of all nodes, and the grid (H/4, W/4); the generator draws dropout."""
@@ -192,6 +196,10 @@ class Eisen(nn.Module):
         """Segments of `num_runs` passes with different draws over the same affinities: int64 [P, B, h, w]."""
         graph, grid = self.graph(images, generator)
         return self.grouping(graph, grid, generator, num_runs)
+
+    def outlined(self, labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
+        """Segments [h, w] of a picture uint8 [H, W, 3] with its outlines, see `snap_to_edges`."""
+        return snap_to_edges(labels, picture, self.snap)
 
 
 def enlarged(images: Tensor, factor: float) -> Tensor:

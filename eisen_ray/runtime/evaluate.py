@@ -171,6 +171,8 @@ def _stages(
 def _grid(checkpoint: StoredCheckpoint, config: EvaluateConfig) -> tuple[int, int]:
     """Of the label maps."""
     data = checkpoint.config.data
+    if config.grouping.snap_to_edges:
+        return data.image_height, data.image_width
     return node_grid(data.image_height, data.image_width, config.grouping.enlarge)
 
 

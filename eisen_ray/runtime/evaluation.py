@@ -80,12 +80,13 @@ class ScoreStage:
             ],
             axis=1,
         )
-        facts = [self._facts(row, clip, runs[:, place], place) for place in range(len(frames))]
+        outlined = [self.student.outlined(runs[0, place], row["images"][place]) for place in range(len(frames))]
+        facts = [self._facts(row, clip, runs[:, place], outlined[place], place) for place in range(len(frames))]
         return {
             "clip_id": clip.clip_id,
             "frames": row["frames"],
             "scored": row["scored"],
-            "labels": runs[0],
+            "labels": np.stack(outlined).astype(np.int16),
             "facts": json.dumps(facts),
         }
 
@@ -93,9 +94,9 @@ class ScoreStage:
         batch = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(self.device)
         return self.student.segment_runs(batch, generator, num_runs).cpu().numpy().astype(np.int16)
 
-    def _facts(self, row: Row, clip: Clip, runs: np.ndarray, place: int) -> dict[str, Any]:
+    def _facts(self, row: Row, clip: Clip, runs: np.ndarray, outlined: np.ndarray, place: int) -> dict[str, Any]:
         if row["scored"]:
-            score = image_iou(runs[0], row["truth"][place], clip.meta.get("arm_id"))
+            score = image_iou(outlined, row["truth"][place], clip.meta.get("arm_id"))
             return {
                 "object_ids": score.object_ids.tolist(),
                 "ious": score.ious.tolist(),

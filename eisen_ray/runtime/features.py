@@ -21,13 +21,23 @@ from eisen_ray.measures.mean_iou import MeanIou, image_iou
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.eisen import Eisen, Grouping, enlarged
 from eisen_ray.model.neighbors import NeighborSampler
+from eisen_ray.model.outlines import snap_to_edges
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.layout import stable_seed
 from eisen_ray.runtime.study_images import StudyImage
 from eisen_ray.settings import digest, to_dict
 
 # Settings of grouping that act after message passing: plateaus are shared by all their values.
-_READOUT = ("num_iterations", "readout", "rule", "num_slots", "num_rounds", "overlap", "min_region_nodes")
+_READOUT = (
+    "num_iterations",
+    "readout",
+    "rule",
+    "num_slots",
+    "num_rounds",
+    "overlap",
+    "min_region_nodes",
+    "snap_to_edges",
+)
 
 ImageFacts = dict[str, float]
 """What is known of one image under one setting; means over images are the scores."""
@@ -70,7 +80,7 @@ class Features:
             plateaus = self._plateaus(place, model, grouping, iterations, seed, passes)
             for count in iterations:
                 runs = self._read(place, built, grouping.enlarge, plateaus[count], seed)
-                found[count].append(_facts(self.images[place], runs))
+                found[count].append(_facts(self.images[place], runs, grouping.snap_to_edges))
         return found
 
     def label_maps(
@@ -84,7 +94,8 @@ class Features:
         found = []
         for place in range(min(wanted, len(self.images))):
             plateaus = self._plateaus(place, model, grouping, [count], seed, passes)
-            found.append(self._read(place, built, grouping.enlarge, plateaus[count], seed)[0])
+            labels = self._read(place, built, grouping.enlarge, plateaus[count], seed)[0]
+            found.append(snap_to_edges(labels, self.images[place].image, grouping.snap_to_edges))
         return found
 
     @torch.no_grad()
@@ -132,7 +143,7 @@ class Features:
 
     @torch.no_grad()
     def _read(self, place: int, grouping: Grouping, enlarge: float, plateau: Tensor, seed: int) -> np.ndarray:
-        """Label maps [P, h, w] of the passes."""
+        """Label maps [P, h, w] of the passes, on the nodes."""
         grid = self._embed(place, enlarge)[2]
         generator = self._generator("readout", place, seed)
         runs = [grouping.read(plateau[:, :, run], *grid, generator)[0] for run in range(plateau.shape[2])]
@@ -167,14 +178,15 @@ def summed_facts(images: Sequence[ImageFacts], objective: str) -> dict[str, floa
     return found
 
 
-def _facts(image: StudyImage, runs: np.ndarray) -> ImageFacts:
+def _facts(image: StudyImage, runs: np.ndarray, snap: float) -> ImageFacts:
     facts = {"segments": float(len(np.unique(runs[0][runs[0] > 0]))), "coverage": float((runs[0] > 0).mean())}
     if len(runs) > 1:
         # Two passes without any segment agree on nothing: that counts as 0, not as unknown.
         facts["agreement"] = float(np.nan_to_num(segment_agreement(runs[0], runs[1])))
     if image.truth is None:
         return facts
-    scores = MeanIou([image_iou(runs[0], image.truth, image.arm_id)]).compute()
+    labels = snap_to_edges(runs[0], image.image, snap)
+    scores = MeanIou([image_iou(labels, image.truth, image.arm_id)]).compute()
     return {**facts, **{name: value for name, value in scores.items() if value == value and name != "num_images"}}
 
 

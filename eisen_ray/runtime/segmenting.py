@@ -45,7 +45,7 @@ class SegmentScored:
         for image, frame in zip(images, json.loads(row["frames"]), strict=True):
             runs = self._segment(np.array(image), stable_seed("evaluate", self.config.seed, clip.clip_id, frame))
             surety.append(segment_confidences(runs))
-            labels += pack_labels(runs[:1])
+            labels += pack_labels(self.network.outlined(runs[0], image)[None])
         return {**row, "labels": labels, "surety": json.dumps(surety)}
 
     def _segment(self, image: np.ndarray, seed: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.data.packed import pack_labels
 from eisen_ray.data.pairs import decode_flow, decode_labels, encode_flow, encode_labels
 from eisen_ray.errors import WeightsError
+from eisen_ray.model.outlines import majority_on_grid, snap_to_edges
 from eisen_ray.runtime.decoding import Row, first_frames, stored_names
 from eisen_ray.runtime.layout import RoundWork, fragment_file, stable_seed
 from eisen_ray.runtime.metrics import meter_of
@@ -156,8 +157,13 @@ class TeacherStage:
             batch = torch.from_numpy(np.array(some)).permute(0, 3, 1, 2).to(self.device)
             runs = self.teacher.segment_runs(batch, generator, settings.num_runs)
             confident = confident_segments(runs, settings.agreement, settings.min_region_nodes, settings.max_area)
-            found.append(confident.cpu().numpy().astype(np.uint16))
-        return np.concatenate(found)
+            found += [self._snapped(*pair) for pair in zip(confident.cpu().numpy(), some, strict=True)]
+        return np.stack(found).astype(np.uint16)
+
+    def _snapped(self, segments: np.ndarray, image: np.ndarray) -> np.ndarray:
+        """Confident segments of an image on the student's nodes, with outlines on the image's edges if so set."""
+        reach = self.work.config.teacher.snap_to_edges
+        return majority_on_grid(snap_to_edges(segments, image, reach), *self.work.grid) if reach else segments
 
 
 def chunks(items: Any, size: int) -> Iterator[Any]:

@@ -1,0 +1,85 @@
+"""Outlines of segments finer than the nodes: watershed from their cores up to the edges of the picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+_CORE_DEPTH = 0.9
+"""What lies at least this deep in a segment, as a share of its deepest pixel's depth, stays: nothing can vanish."""
+
+
+def snap_to_edges(labels: NDArray[np.integer], picture: NDArray[np.uint8], reach: float) -> NDArray[np.int64]:
+    """Move the outlines of segments to the edges of the picture (Meyer's marker-controlled watershed). [Decision 136]
+
+    Whatever is deeper in its segment than `reach` keeps its label, and at least the core of every segment; the rest
+    is dealt out anew, from like to like colours. The unassigned nodes count as one more segment: where they are but a
+    gap between others it closes.
+
+    Args:
+        labels: [h, w], 0 = unassigned, of any size.
+        picture: [H, W, 3], RGB.
+        reach: how far an outline may move, as a share of the picture's shorter side; 0 = outlines stay on the nodes.
+
+    Returns:
+        [H, W], the same labels; with a reach of 0 the map as it came.
+    """
+    if reach == 0:
+        return labels.astype(np.int64)
+    height, width = picture.shape[:2]
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
+        for new, old in zip((height, width), labels.shape, strict=True)
+    )
+    large = labels[rows[:, None], columns].astype(np.int64)
+    depth = _depth(large)
+    deepest = np.zeros(large.max() + 1)
+    np.maximum.at(deepest, large.ravel(), depth.ravel())
+    sure = depth >= np.minimum(reach * min(height, width), _CORE_DEPTH * deepest)[large]
+    found = _flood(np.where(sure, large + 1, 0), picture) - 1
+    return np.where(found >= 0, found, large)
+
+
+def majority_on_grid(labels: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """The most frequent label of each node's pixels: [H, W] to [height, width], of which H and W are multiples.
+
+    Of equally frequent ones the smallest.
+    """
+    rows, columns = labels.shape[0] // height, labels.shape[1] // width
+    nodes = labels.reshape(height, rows, width, columns).transpose(0, 2, 1, 3).reshape(height, width, -1)
+    names = np.unique(labels)
+    counts = np.stack([(nodes == name).sum(axis=2) for name in names])
+    return names[counts.argmax(axis=0)]
+
+
+def _flood(markers: NDArray[np.int64], picture: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Markers [H, W], 0 = not known, grown over a picture [H, W, 3] until they meet."""
+    # OpenCV leaves out the outermost pixels and a line, -1, between any two regions.
+    around = np.pad(picture, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    grown = np.pad(markers, 1, mode="edge").astype(np.int32)
+    cv2.watershed(around, grown)
+    inner = grown[1:-1, 1:-1]
+    lines = inner < 0
+    # A pixel of such a line goes to the neighbour that it resembles most.
+    height, width = inner.shape
+    nearest, least = np.zeros_like(inner), np.full(inner.shape, np.inf)
+    for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        beside = np.s_[down : down + height, right : right + width]
+        unlike = np.abs(around[beside].astype(np.float32) - picture).sum(axis=2)
+        better = (grown[beside] > 0) & (unlike < least)
+        nearest, least = np.where(better, grown[beside], nearest), np.where(better, unlike, least)
+    return np.where(lines, nearest, inner).astype(np.int64)
+
+
+def _depth(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance of each pixel [H, W] from the rim of its segment, px: 0 on the rim. The picture's border is no rim."""
+    padded = np.pad(labels, 1, mode="edge")
+    height, width = labels.shape
+    rim = np.zeros(labels.shape, dtype=bool)
+    for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        rim |= padded[down : down + height, right : right + width] != labels
+    if not rim.any():
+        return np.ones(labels.shape)
+    return np.asarray(distance_transform_edt(~rim), dtype=np.float64)
