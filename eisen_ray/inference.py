@@ -6,8 +6,10 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,16 +81,29 @@ class Segmenter:
         return resize_labels(self.model.outlined(labels, picture), *picture.shape[:2])
 
 
-def load_segmenter(checkpoint: Path, *, num_runs: int = 1, seed: int = 0, device: str = "auto") -> Segmenter:
+def load_segmenter(
+    checkpoint: Path,
+    *,
+    num_runs: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+    grouping: Mapping[str, Any] | None = None,
+) -> Segmenter:
     """The network of a checkpoint directory, or of the newest promoted round under a run's root.
+
+    Args:
+        checkpoint: folder.
+        num_runs, seed, device: see `Segmenter`; device may be `auto`.
+        grouping: fields of `GroupingConfig` that are to differ from the checkpoint's.
 
     Raises:
         WeightsError: no checkpoint there, or one that is damaged or from another version.
-        ConfigError: a device that this machine does not have.
+        ConfigError: a device that this machine does not have, or a value that grouping cannot have.
     """
     place = choose_device(device)
     directory = find_checkpoint(checkpoint)
     config = _stored_config(directory)
+    config = replace(config, grouping=replace(config.grouping, **(grouping or {})))
     model = build_eisen(config.model, config.grouping)
     load_checkpoint(directory, model)
     return Segmenter(model, config, num_runs=num_runs, seed=seed, device=place)

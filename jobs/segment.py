@@ -20,6 +20,8 @@ def segment(
     runs: int = 1,
     seed: int = 0,
     device: str = "auto",
+    enlarge: float | None = None,
+    snap_to_edges: float | None = None,
 ) -> None:
     """Segment a picture, a video, or a folder of pictures with a trained network.
 
@@ -36,11 +38,17 @@ def segment(
         runs: Passes with different random draws; with more than one, only what they agree on stays.
         seed: Seed of the random draws; the same for every picture.
         device: Torch device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...
+        enlarge: Enlarge pictures so many times beyond the training size, for smaller things; slower by its fourth
+            power. By default as in the checkpoint (grouping.enlarge).
+        snap_to_edges: Move outlines to edges of the picture within this share of its shorter side; 0: they run on
+            nodes. By default as in the checkpoint (grouping.snap_to_edges).
     """
     from eisen_ray.inference import load_segmenter, segment_source
     from eisen_ray.weights import SMALL
 
-    segmenter = load_segmenter(checkpoint or SMALL, num_runs=runs, seed=seed, device=device)
+    asked = {"enlarge": enlarge, "snap_to_edges": snap_to_edges}
+    finer = {name: value for name, value in asked.items() if value is not None}
+    segmenter = load_segmenter(checkpoint or SMALL, num_runs=runs, seed=seed, device=device, grouping=finer)
     segment_source(source, output, segmenter, every=every)
 
 

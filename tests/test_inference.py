@@ -15,6 +15,7 @@ from eisen_ray.config import DataConfig, GroupingConfig, ModelConfig, RunConfig,
 from eisen_ray.errors import ConfigError, DataError, StorageError, WeightsError
 from eisen_ray.inference import Segmenter, choose_device, find_checkpoint, load_segmenter, segment_source
 from eisen_ray.learning.checkpoint import save_checkpoint
+from eisen_ray.model.outlines import snap_to_edges
 from eisen_ray.report.media import VideoWriter, read_video
 from eisen_ray.settings import to_dict
 
@@ -110,6 +111,18 @@ def test_segmenter_repeats_itself(run_root: Path, picture: np.ndarray, num_runs:
     segmenter(picture[::-1])
     np.testing.assert_array_equal(segmenter(picture), first)
     np.testing.assert_array_equal(load_segmenter(run_root, num_runs=num_runs, device="cpu")(picture), first)
+
+
+def test_a_finer_reading_may_be_asked_for(run_root: Path, picture: np.ndarray) -> None:
+    finer = load_segmenter(run_root, device="cpu", grouping={"enlarge": 2, "snap_to_edges": 0.1})
+    labels = finer(picture)
+    assert labels.shape == (16, 24)
+    assert finer.config.grouping.snap_to_edges == 0.1
+    np.testing.assert_array_equal(finer.outlined(labels, picture), snap_to_edges(labels, picture, 0.1))
+    plain = load_segmenter(run_root, device="cpu")
+    assert plain.outlined(plain(picture), picture).shape == picture.shape[:2]
+    with pytest.raises(ConfigError, match="enlarge"):
+        load_segmenter(run_root, device="cpu", grouping={"enlarge": 0})
 
 
 def test_several_runs_keep_only_what_all_agree_on(run_root: Path, picture: np.ndarray) -> None:

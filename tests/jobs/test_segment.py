@@ -51,6 +51,9 @@ def test_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert segment(monkeypatch, *arguments, "--device", "cpu") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_labels.png", "a_overlay.png"}
     assert capsys.readouterr().out.startswith("a.png: ")
+    assert segment(monkeypatch, *arguments, "--enlarge", "0.5") == 2
+    assert "enlarge" in capsys.readouterr().err
+    assert segment(monkeypatch, *arguments, "--enlarge", "2", "--snap-to-edges", "0.05") == 0
 
 
 def test_without_a_checkpoint_the_network_in_the_package_segments(

@@ -50,6 +50,17 @@ def test_the_sample(
     assert str(folder / PAGE) in told
 
 
+@pytest.mark.parametrize("finer", [{"enlarge": 1.5}, {"enlarge": 1.5, "snap_to_edges": 0.05}])
+def test_a_finer_reading_is_scored_and_shown(
+    checkpoint: StoredCheckpoint, ray_cluster: None, tmp_path: Path, finer: dict[str, float]
+) -> None:
+    config = asked(output=str(tmp_path / "out"), grouping=replace(EVALUATION.grouping, **finer))
+    assert evaluate(checkpoint, config).num_images == 3
+    assert "- grouping: grouping." in (tmp_path / "out" / PAGE).read_text()
+    with Image.open(tmp_path / "out" / SHEET) as sheet:
+        assert sheet.width > 700
+
+
 def test_damaged_masks_and_clips_are_named_and_the_rest_is_scored(
     checkpoint: StoredCheckpoint, ray_cluster: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import torch
 from eisen_ray.build import build_eisen
 from eisen_ray.data.index import Index
 from eisen_ray.learning.checkpoint import save_checkpoint
+from eisen_ray.measures.mean_iou import image_iou
 from eisen_ray.runtime.decoding import DecodeFrames
 from eisen_ray.runtime.evaluation import ScoreStage, gate_frames, scored_frames, summed
 from eisen_ray.runtime.layout import RoundWork, Teacher
@@ -51,6 +52,19 @@ def test_scores_and_health_come_from_different_images(candidate: RoundWork, held
     assert set(found.ious) == {(held_out.fragments[0].clip.clip_id, 0), (held_out.fragments[0].clip.clip_id, 4)}
     assert len(found.predictions) == 3
     assert found.health["coverage"] == json.loads(gate["facts"])[0]["coverage"]
+
+
+def test_outlines_on_edges_are_what_is_scored(candidate: RoundWork, held_out: Index) -> None:
+    config = candidate.config
+    finer = replace(config.grouping, enlarge=1.5, snap_to_edges=0.05, min_region_nodes=1)
+    snapping = replace(candidate, config=replace(config, grouping=finer))
+    row = DecodeFrames(snapping)({"clip": held_out.fragments[0].clip.to_json(), "frames": "[3]", "scored": True})
+    truth, stage = row["truth"][0], ScoreStage(snapping)
+    found = stage(row)
+    assert found["labels"].shape == (1, *row["images"].shape[1:3])
+    (facts,) = json.loads(found["facts"])
+    score = image_iou(found["labels"][0], truth, held_out.fragments[0].clip.meta["arm_id"])
+    assert facts["ious"] == score.ious.tolist()
 
 
 def test_scoring_is_repeatable(candidate: RoundWork, held_out: Index) -> None:

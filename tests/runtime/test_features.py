@@ -10,6 +10,7 @@ import torch
 
 from eisen_ray.build import build_eisen, build_grouping
 from eisen_ray.config import GroupingConfig, ModelConfig
+from eisen_ray.measures.mean_iou import image_iou
 from eisen_ray.model.eisen import Eisen, enlarged
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.features import Features, summed_facts
@@ -85,6 +86,21 @@ def test_readouts_share_plateaus_and_other_settings_do_not(network: Eisen) -> No
     features.score(MODEL, replace(GROUPING, threshold=0.3), (4,), seed=0)
     features.score(MODEL, GROUPING, (4,), seed=1)
     assert features.num_propagations == 6
+
+
+def test_outlines_on_edges_are_scored_without_new_messages(network: Eisen) -> None:
+    settings = replace(GROUPING, min_region_nodes=1)
+    snapped = replace(settings, snap_to_edges=0.1)
+    features = Features(network, images())
+    plain = features.score(MODEL, settings, (3,), seed=0)[3]
+    passed = features.num_propagations
+    found = features.score(MODEL, snapped, (3,), seed=0)[3]
+    assert features.num_propagations == passed
+    assert [facts["coverage"] for facts in found] == [facts["coverage"] for facts in plain]
+    labels = features.label_maps(MODEL, snapped, 3, 0, 1, wanted=1)[0]
+    image = features.images[0]
+    assert labels.shape == image.image.shape[:2]
+    assert found[0]["mean_iou"] == pytest.approx(float(image_iou(labels, image.truth).ious.mean()))
 
 
 def test_what_the_cache_has_seen_changes_nothing(network: Eisen) -> None:
