@@ -55,7 +55,7 @@ def quickstart() -> RunConfig:
         motion=MotionConfig(threshold_px=1.0, relative_threshold=0.3, min_area=0.01, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
-        teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, heal_rims=True),
+        teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, snap_to_edges=0.05, heal_rims=True),
         train=TrainConfig(
             num_steps=2000,
             learning_rate=1e-3,
