@@ -97,8 +97,10 @@ def table3() -> Space:
     On the nodes that it was trained on, as in the paper.
     """
     base: dict[str, Value] = {
-        **{"grouping.start": "first", "grouping.mutual": False},
-        **{"grouping.enlarge": 1.0, "grouping.snap_to_edges": 0.0},
+        "grouping.start": "first",
+        "grouping.mutual": False,
+        "grouping.enlarge": 1.0,
+        "grouping.snap_to_edges": 0.0,
     }
     changes: list[dict[str, Value]] = [
         {},
