@@ -24,7 +24,7 @@ from eisen_ray.inference import load_segmenter
 from eisen_ray.measures.mean_iou import MeanIou
 from eisen_ray.weights import SMALL
 
-SETTINGS = ((1.0, 0.0), (1.0, 0.03), (1.25, 0.03), (1.5, 0.0), (1.5, 0.03), (1.5, 0.05), (2.0, 0.0), (2.0, 0.03))
+SETTINGS = ((1.0, 0.0), (1.0, 0.03), (1.25, 0.03), (1.5, 0.0), (1.5, 0.03), (2.0, 0.03))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -38,10 +38,11 @@ def main() -> None:
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
             images = ("--max-images", str(IMAGES))
-            study.append(seconds("tune", "grouping", address, *images, "--root", f"{folder}/study"))
-            evaluation.append(
-                seconds("evaluate", address, *images, "--passes", "1", "--output", f"{folder}/evaluation")
-            )
+            # Both on the nodes that the network was trained on: finer ones take both sides longer.
+            nodes = ("--vary", "grouping.enlarge=1", "grouping.snap_to_edges=0")
+            study.append(seconds("tune", "grouping", address, *images, *nodes, "--root", f"{folder}/study"))
+            nodes = ("--grouping.enlarge", "1", "--grouping.snap-to-edges", "0", "--passes", "1")
+            evaluation.append(seconds("evaluate", address, *images, *nodes, "--output", f"{folder}/evaluation"))
     hundred = [EVALUATIONS * each for each in evaluation]
     rows = [of_times("252 settings, 100 evaluations", study, hundred, FLOOR)]
     report("grouping_study", {"images": IMAGES, "cores": os.cpu_count(), "repeats": repeats}, rows)
