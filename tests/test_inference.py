@@ -4,6 +4,7 @@ import dataclasses
 import json
 from fractions import Fraction
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -154,6 +155,24 @@ def test_a_picture_gives_labels_and_overlay_at_its_own_size(
         assert overlay.size == (77, 51)
     assert len(lines) == 1
     assert lines[0].startswith("toys.png: ")
+
+
+@pytest.mark.parametrize("video", [False, True])
+def test_what_is_written_has_the_networks_outlines(
+    run_root: Path, picture: np.ndarray, tmp_path: Path, video: bool
+) -> None:
+    segmenter = load_segmenter(run_root, device="cpu", grouping={"snap_to_edges": 0.1})
+    nodes = np.kron(np.arange(1, 5).reshape(2, 2), np.ones((4, 6), np.int64))
+    if video:
+        with VideoWriter(tmp_path / "a.mp4", Fraction(10)) as writer:
+            writer.write(picture)
+        ((_, picture),) = read_video(tmp_path / "a.mp4")
+    else:
+        Image.fromarray(picture).save(tmp_path / "a.png")
+    with mock.patch.object(Segmenter, "__call__", return_value=nodes):
+        segment_source(tmp_path / ("a.mp4" if video else "a.png"), tmp_path / "out", segmenter, say=lambda _: None)
+    written = read_labels(tmp_path / ("out/a_labels/000000.png" if video else "out/a_labels.png"))
+    np.testing.assert_array_equal(written, snap_to_edges(nodes, picture, 0.1))
 
 
 def test_a_video_gives_one_map_per_kept_frame(run_root: Path, picture: np.ndarray, tmp_path: Path) -> None:

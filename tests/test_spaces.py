@@ -96,3 +96,7 @@ def test_grouping_varies_no_weights() -> None:
     assert "model.num_far" in names
     assert not {"model.backbone", "model.embedding_width", "train.num_steps", "seed"} & set(names)
     assert "train.num_steps" in parameter_names("training")
+
+
+def test_table_3_stands_on_the_nodes_whatever_the_network_is_read_on() -> None:
+    assert all((row["grouping.enlarge"], row["grouping.snap_to_edges"]) == (1, 0) for row in SPACES["table3"]().rows)

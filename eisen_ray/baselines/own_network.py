@@ -10,6 +10,7 @@ from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
 from eisen_ray.learning.step import RELEASE, StepSettings, batch_loss
 from eisen_ray.measures.agreement import segment_stability
 from eisen_ray.model.eisen import Eisen, node_grid
+from eisen_ray.model.regions import to_grid
 
 
 class OwnNetwork(TrainablePeer):
@@ -46,10 +47,3 @@ class OwnNetwork(TrainablePeer):
         stability = segment_stability(runs[0], list(runs[1:]))
         confidences = {segment: float((runs[0] == segment).mean()) * value for segment, value in stability.items()}
         return Segmentation(self.network.outlined(runs[0], picture.image).astype(np.int32), confidences)
-
-
-def to_grid(labels: Tensor, height: int, width: int) -> Tensor:
-    """Label maps [B, H, W] at another size, by nearest neighbour at the centres: int64 [B, height, width]."""
-    rows = ((torch.arange(height, device=labels.device) + 0.5) * labels.shape[1] / height).long()
-    columns = ((torch.arange(width, device=labels.device) + 0.5) * labels.shape[2] / width).long()
-    return labels[:, rows[:, None], columns[None, :]]

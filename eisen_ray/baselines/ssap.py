@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from eisen_ray.baselines.greedy_partition import greedy_partition
-from eisen_ray.baselines.own_network import to_grid
 from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
 from eisen_ray.model.backbone import normalize_images
+from eisen_ray.model.regions import to_grid
 
 # The authors' baseline (algorithm dossier, section 9): weights of the levels from fine to coarse, focal exponent,
 # weight of pairs that start on an object, share of the alike pairs that a step leaves out.
@@ -51,7 +51,6 @@ class SsapPeer(TrainablePeer):
         min_nodes: smaller segments are dropped (authors: 5).
     """
 
-    stride = 4
     learning_rate = 3e-4
 
     def __init__(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
+
+from eisen_ray.model.regions import to_grid
 
 _CORE_DEPTH = 0.9
 """What lies at least this deep in a segment, as a share of its deepest pixel's depth, stays: nothing can vanish."""
@@ -29,11 +32,7 @@ def snap_to_edges(labels: NDArray[np.integer], picture: NDArray[np.uint8], reach
     if reach == 0:
         return labels.astype(np.int64)
     height, width = picture.shape[:2]
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip((height, width), labels.shape, strict=True)
-    )
-    large = labels[rows[:, None], columns].astype(np.int64)
+    large = to_grid(torch.from_numpy(labels.astype(np.int64))[None], height, width)[0].numpy()
     depth = _depth(large)
     deepest = np.zeros(large.max() + 1)
     np.maximum.at(deepest, large.ravel(), depth.ravel())

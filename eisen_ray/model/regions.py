@@ -31,6 +31,13 @@ def region_components(mask: Tensor, min_nodes: int = 20) -> Tensor:
     return connected_regions(mask.long() - 1, min_nodes)
 
 
+def to_grid(labels: Tensor, height: int, width: int) -> Tensor:
+    """Label maps [B, H, W] at another size, by nearest neighbour at the centres: int64 [B, height, width]."""
+    rows = ((torch.arange(height, device=labels.device) + 0.5) * labels.shape[1] / height).long()
+    columns = ((torch.arange(width, device=labels.device) + 0.5) * labels.shape[2] / width).long()
+    return labels[:, rows[:, None], columns[None, :]]
+
+
 def _components(labels: np.ndarray) -> np.ndarray:
     """Names [B, H, W], unique over the batch, of the components of equal non-negative labels; -1 elsewhere."""
     index = np.arange(labels.size).reshape(labels.shape)

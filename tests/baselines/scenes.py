@@ -6,11 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eisen_ray.baselines.affinities import GroupingPeer, ReadoutPeer
+from eisen_ray.baselines.own_network import OwnNetwork
 from eisen_ray.baselines.peer import Peer, Picture, TrainablePeer
+from eisen_ray.baselines.ssap import SsapPeer
 from eisen_ray.baselines.training import PeerTraining, TrainSettings
 from eisen_ray.measures.scores import Scores, evaluate_maps
 
 SIDE = 64
+ON_NODES = (OwnNetwork, SsapPeer, ReadoutPeer, GroupingPeer)
+"""Peers whose maps stand at a quarter of the picture's size; all others' at its own."""
 COLOURS = ((220, 60, 60), (60, 60, 230))
 
 
@@ -43,7 +48,7 @@ def score(peer: Peer, images: Tensor, labels: Tensor) -> Scores:
     found = [peer.segment(Picture(image.permute(1, 2, 0).numpy()), generator) for image in images]
     for one in found:
         assert one.labels.dtype == np.int32
-        assert one.labels.shape in {(SIDE, SIDE), (SIDE // 4, SIDE // 4)}
+        assert one.labels.shape == ((SIDE // 4, SIDE // 4) if isinstance(peer, ON_NODES) else (SIDE, SIDE))
         assert one.labels.min() >= 0
         if one.confidences:
             assert set(np.unique(one.labels[one.labels > 0]).tolist()) == set(one.confidences)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from unittest import mock
+
+import numpy as np
 import pytest
 import torch
 
-from eisen_ray.baselines.own_network import OwnNetwork, to_grid
+from eisen_ray.baselines.own_network import OwnNetwork
 from eisen_ray.baselines.peer import Picture
 from eisen_ray.build import build_eisen
 from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.learning.step import StepSettings, batch_loss
+from eisen_ray.model.outlines import snap_to_edges
+from eisen_ray.model.regions import to_grid
 from tests.baselines.scenes import learn, score, squares
 
 GROUPING = GroupingConfig(threshold=0.5, num_iterations=15, plateau_width=64, min_region_nodes=3)
@@ -66,8 +71,14 @@ def test_a_segment_that_other_passes_lose_is_less_sure() -> None:
     assert all(checked.confidences[name] <= share + 1e-9 for name, share in shares.items())
 
 
-def test_the_grid_reads_the_centres() -> None:
-    labels = torch.arange(64).view(1, 8, 8)
-    assert to_grid(labels, 2, 2).tolist() == [[[18, 22], [50, 54]]]
-    assert torch.equal(to_grid(labels, 8, 8), labels)
-    assert to_grid(labels[:, ::4, ::4], 4, 4).tolist()[0][0] == [0, 0, 4, 4]
+def test_segments_have_the_outlines_that_the_network_gives_them() -> None:
+    torch.manual_seed(0)
+    network = build_eisen(ModelConfig(backbone="small", scope="full"), GROUPING)
+    picture = Picture(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    nodes = np.kron(np.arange(1, 5).reshape(2, 2), np.ones((8, 8), np.int64))
+    runs = torch.from_numpy(nodes)[None, None]
+    with mock.patch.object(network, "segment_runs", return_value=runs):
+        network.snap = 0.1
+        found = OwnNetwork(network, background_known=False).segment(picture, torch.Generator())
+    assert np.array_equal(found.labels, snap_to_edges(nodes, picture.image, 0.1))
+    assert found.labels.shape == (64, 64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from eisen_ray.model.regions import connected_regions, region_components
+from eisen_ray.model.regions import connected_regions, region_components, to_grid
 from tests import reference as twin
 from tests.golden_cases import load, same_partition
 from tests.layouts import as_numpy, seeded
@@ -107,3 +107,10 @@ def test_components_of_a_mask() -> None:
     expected[0, 4:, :3] = 1
     expected[0, :2, :2] = 2
     assert torch.equal(components, expected)
+
+
+def test_the_grid_reads_the_centres() -> None:
+    labels = torch.arange(64).view(1, 8, 8)
+    assert to_grid(labels, 2, 2).tolist() == [[[18, 22], [50, 54]]]
+    assert torch.equal(to_grid(labels, 8, 8), labels)
+    assert to_grid(labels[:, ::4, ::4], 4, 4).tolist()[0][0] == [0, 0, 4, 4]

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from eisen_ray.build import build_eisen
 from eisen_ray.data.index import Index
 from eisen_ray.learning.checkpoint import save_checkpoint
 from eisen_ray.measures.mean_iou import image_iou
+from eisen_ray.model.outlines import snap_to_edges
 from eisen_ray.runtime.decoding import DecodeFrames
 from eisen_ray.runtime.evaluation import ScoreStage, gate_frames, scored_frames, summed
 from eisen_ray.runtime.layout import RoundWork, Teacher
@@ -60,11 +62,14 @@ def test_outlines_on_edges_are_what_is_scored(candidate: RoundWork, held_out: In
     snapping = replace(candidate, config=replace(config, grouping=finer))
     row = DecodeFrames(snapping)({"clip": held_out.fragments[0].clip.to_json(), "frames": "[3]", "scored": True})
     truth, stage = row["truth"][0], ScoreStage(snapping)
-    found = stage(row)
-    assert found["labels"].shape == (1, *row["images"].shape[1:3])
+    nodes = torch.from_numpy(np.kron(np.arange(1, 5).reshape(2, 2), np.ones((12, 12), np.int64)))
+    with mock.patch.object(stage.student, "segment_runs", return_value=nodes[None, None]):
+        found = stage(row)
+    assert np.array_equal(found["labels"][0], snap_to_edges(nodes.numpy(), row["images"][0], 0.05))
     (facts,) = json.loads(found["facts"])
     score = image_iou(found["labels"][0], truth, held_out.fragments[0].clip.meta["arm_id"])
     assert facts["ious"] == score.ious.tolist()
+    assert facts["ious"] != image_iou(nodes.numpy(), truth, held_out.fragments[0].clip.meta["arm_id"]).ious.tolist()
 
 
 def test_scoring_is_repeatable(candidate: RoundWork, held_out: Index) -> None:

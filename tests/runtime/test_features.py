@@ -100,6 +100,7 @@ def test_outlines_on_edges_are_scored_without_new_messages(network: Eisen) -> No
     labels = features.label_maps(MODEL, snapped, 3, 0, 1, wanted=1)[0]
     image = features.images[0]
     assert labels.shape == image.image.shape[:2]
+    assert found[0]["mean_iou"] != plain[0]["mean_iou"]
     assert found[0]["mean_iou"] == pytest.approx(float(image_iou(labels, image.truth).ious.mean()))
 
 

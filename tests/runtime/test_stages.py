@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -129,8 +130,12 @@ def test_confident_segments_on_edges_stay_on_the_students_nodes(taught: RoundWor
     image[16:40, 16:40] = 200
     square = (image[::4, ::4, 0] > 0).astype(np.int64)
     low = np.roll(square, 1, axis=0)
-    assert np.array_equal(TeacherStage(snapping)._snapped(low, image), square)
-    assert np.array_equal(TeacherStage(plain)._snapped(low, image), low)
+    for work, expected in ((snapping, square), (plain, low)):
+        stage = TeacherStage(work)
+        seen = torch.from_numpy(np.stack([low, low]))[None].expand(work.config.teacher.num_runs, -1, -1, -1)
+        with mock.patch.object(stage.teacher, "segment_runs", return_value=seen):
+            found = stage._segment(np.stack([image, image]), index.fragments[0])
+        assert np.array_equal(found, np.stack([expected, expected]))
 
 
 def test_teacher_stage_stores_segments_and_computes_once(taught: RoundWork, index: Index) -> None:
