@@ -185,6 +185,8 @@ class TeacherConfig:
     """Confident segments that cover more than this share of the image are dropped."""
     snap_to_edges: float = 0.0
     """As `grouping.snap_to_edges`, for confident segments; they are brought back to the student's nodes."""
+    min_edge_share: float = 0.0
+    """Segments of whose outline less than this share stands on edges of the picture are dropped; 0: none."""
     min_moving_share: float = 0.0
     """Use only confident segments of which at least this share moves; 0: all of them (eq. (10))."""
     explaining_away: bool = True
@@ -197,6 +199,9 @@ class TeacherConfig:
     def __post_init__(self) -> None:
         at_least(self, num_runs=1, num_iterations=1, min_region_nodes=0)
         within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]", snap_to_edges="[0, 0.5]")
+        within(self, min_edge_share="[0, 1]")
+        on_edges = self.snap_to_edges > 0 or self.min_edge_share == 0
+        require(on_edges, "teacher.snap_to_edges", self.snap_to_edges, "above 0, as min_edge_share is not 0")
 
 
 @dataclass(frozen=True, kw_only=True)

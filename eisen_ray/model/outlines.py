@@ -13,6 +13,9 @@ from eisen_ray.model.regions import to_grid
 _CORE_DEPTH = 0.9
 """What lies at least this deep in a segment, as a share of its deepest pixel's depth, stays: nothing can vanish."""
 
+_STRONG = 0.9
+"""Neighbouring pixels that differ more than this share of a picture's neighbours have an edge between them."""
+
 
 def snap_to_edges(labels: NDArray[np.integer], picture: NDArray[np.uint8], reach: float) -> NDArray[np.int64]:
     """Move the outlines of segments to the edges of the picture (Meyer's marker-controlled watershed). [Decision 136]
@@ -39,6 +42,48 @@ def snap_to_edges(labels: NDArray[np.integer], picture: NDArray[np.uint8], reach
     sure = depth >= np.minimum(reach * min(height, width), _CORE_DEPTH * deepest)[large]
     found = _flood(np.where(sure, large + 1, 0), picture) - 1
     return np.where(found >= 0, found, large)
+
+
+def drop_faint(labels: NDArray[np.int64], picture: NDArray[np.uint8], min_share: float) -> NDArray[np.int64]:
+    """Unassign segments of whose outline less than a share stands on edges of the picture. [Decision 138]
+
+    Args:
+        labels: [H, W], 0 = unassigned, with outlines on the picture's pixels, see `snap_to_edges`.
+        picture: [H, W, 3].
+        min_share: of `edge_shares`; 0 = all segments stay.
+
+    Returns:
+        [H, W], the same labels.
+    """
+    if min_share == 0:
+        return labels
+    return np.where(edge_shares(labels, picture)[labels] >= min_share, labels, 0)
+
+
+def edge_shares(labels: NDArray[np.int64], picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """For each label, the share of its outline across which the picture has an edge.
+
+    An outline are the pairs of neighbouring pixels with different labels, an edge those pairs whose colours differ
+    more than nine tenths of the picture's: faint pictures have edges, too. [Decision 138]
+
+    Args:
+        labels: [H, W], 0 = unassigned, which has an outline, too.
+        picture: [H, W, 3].
+
+    Returns:
+        Float [largest label + 1]; 0 for labels that no pixel has or that fill the picture.
+    """
+    colours = picture.astype(np.int64)
+    differences = [np.abs(np.diff(colours, axis=axis)).sum(axis=2).ravel() for axis in (0, 1)]
+    limit = np.quantile(np.concatenate(differences), _STRONG)
+    ends = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
+    outline, strong = np.zeros((2, labels.max() + 1))
+    for difference, (first, second) in zip(differences, ends, strict=True):
+        apart = (first != second).ravel()
+        for names in (first.ravel()[apart], second.ravel()[apart]):
+            outline += np.bincount(names, minlength=len(outline))
+            strong += np.bincount(names, difference[apart] > limit, minlength=len(outline))
+    return strong / outline.clip(min=1)
 
 
 def majority_on_grid(labels: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:

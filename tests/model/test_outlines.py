@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eisen_ray.measures.mean_iou import image_iou
-from eisen_ray.model.outlines import majority_on_grid, snap_to_edges
+from eisen_ray.model.outlines import drop_faint, edge_shares, majority_on_grid, snap_to_edges
 
 
 def scene(side: int = 96) -> tuple[np.ndarray, np.ndarray]:
@@ -78,3 +78,40 @@ def test_a_node_takes_the_label_that_most_of_its_pixels_have() -> None:
     labels = np.array([[5, 5, 2, 0], [5, 9, 2, 0], [7, 7, 7, 7], [1, 7, 0, 0]])
     assert majority_on_grid(labels, 2, 2).tolist() == [[5, 0], [7, 0]]
     assert np.array_equal(majority_on_grid(labels.repeat(4, 0).repeat(4, 1), 4, 4), labels)
+
+
+def test_an_outline_stands_on_edges_as_far_as_the_picture_changes_across_it() -> None:
+    picture = np.zeros((20, 20, 3), np.uint8)
+    picture[4:8, 4:8] = 3  # faint, but the only edges that there are
+    labels = np.zeros((20, 20), np.int64)
+    labels[4:8, 4:8] = 1
+    labels[4:8, 8:12] = 3  # its left side is the square's right side
+    labels[12:16, 12:16] = 4
+    assert edge_shares(labels, picture).tolist() == [12 / 40, 1, 0, 4 / 16, 0]
+
+
+def test_faint_texture_makes_no_edges() -> None:
+    picture, truth = scene()
+    table = truth.copy()
+    table[70:90, 5:25] = 4  # nothing but noise around it
+    shares = edge_shares(table, picture)
+    assert shares[[1, 2]].min() > 0.95
+    assert shares[4] < 0.15
+    # Seen in half the light, edges are where they were.
+    assert np.abs(edge_shares(table, picture // 2) - shares).max() < 0.1
+
+
+def test_faint_segments_are_dropped_and_a_share_of_nothing_drops_none() -> None:
+    picture, truth = scene()
+    table = truth.copy()
+    table[70:90, 5:25] = 4
+    kept = drop_faint(table, picture, 0.6)
+    assert np.array_equal(kept, np.where(table == 4, 0, table))
+    assert np.array_equal(drop_faint(table, picture, 0), table)
+    shares = edge_shares(table, picture)
+    assert (drop_faint(table, picture, shares[4]) == table).all()
+
+
+def test_what_fills_the_picture_has_no_outline() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    assert edge_shares(np.full((8, 8), 2), picture).tolist() == [0, 0, 0]

@@ -138,6 +138,22 @@ def test_confident_segments_on_edges_stay_on_the_students_nodes(taught: RoundWor
         assert np.array_equal(found, np.stack([expected, expected]))
 
 
+def test_confident_segments_that_stand_on_no_edges_are_dropped(taught: RoundWork, index: Index) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:40, 16:40] = 200
+    square = (image[::4, ::4, 0] > 0).astype(np.int64)
+    seen = square.copy()
+    seen[12:, :4] = 2  # a piece of ground
+    runs = torch.from_numpy(seen)[None, None].expand(taught.config.teacher.num_runs, -1, -1, -1)
+    for share, names in ((0.6, [0, 1]), (0.0, [0, 1, 2])):
+        teacher = replace(taught.config.teacher, snap_to_edges=0.05, min_edge_share=share)
+        stage = TeacherStage(replace(taught, config=replace(taught.config, teacher=teacher)))
+        with mock.patch.object(stage.teacher, "segment_runs", return_value=runs):
+            found = stage._segment(image[None], index.fragments[0])[0]
+        assert np.unique(found).tolist() == names
+        assert np.array_equal(found == 1, square == 1)
+
+
 def test_teacher_stage_stores_segments_and_computes_once(taught: RoundWork, index: Index) -> None:
     fragment = index.fragments[0]
     first = TeacherStage(taught)(decoded(fragment, taught))
