@@ -27,6 +27,7 @@ def build_eisen(model: ModelConfig, grouping: GroupingConfig) -> Eisen:
         grouping=build_grouping(grouping),
         enlarge=grouping.enlarge,
         snap=grouping.snap_to_edges,
+        min_edge_share=grouping.min_edge_share,
     )
 
 

@@ -159,6 +159,8 @@ class GroupingConfig:
     """Regions smaller than this become unassigned, nodes (release: 20 at 128x128)."""
     snap_to_edges: float = 0.0
     """Outlines move to edges of the picture within this share of its shorter side (watershed); 0: they run on nodes."""
+    min_edge_share: float = 0.0
+    """Segments of whose outline less than this share stands on edges of the picture become unassigned; 0: none."""
     enlarge: float = 1.0
     """Pictures are enlarged so many times before they are segmented, for finer nodes; training does not."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -167,6 +169,9 @@ class GroupingConfig:
     def __post_init__(self) -> None:
         at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, min_region_nodes=0)
         within(self, threshold="[0, 1)", overlap="(0, 1)", enlarge="[1, 8]", snap_to_edges="[0, 0.5]")
+        within(self, min_edge_share="[0, 1]")
+        on_edges = self.snap_to_edges > 0 or self.min_edge_share == 0
+        require(on_edges, "grouping.snap_to_edges", 0, "above 0, as min_edge_share is")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +191,7 @@ class TeacherConfig:
     snap_to_edges: float = 0.0
     """As `grouping.snap_to_edges`, for confident segments; they are brought back to the student's nodes."""
     min_edge_share: float = 0.0
-    """Segments of whose outline less than this share stands on edges of the picture are dropped; 0: none."""
+    """As `grouping.min_edge_share`, for confident segments."""
     min_moving_share: float = 0.0
     """Use only confident segments of which at least this share moves; 0: all of them (eq. (10))."""
     explaining_away: bool = True
@@ -201,7 +206,7 @@ class TeacherConfig:
         within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]", snap_to_edges="[0, 0.5]")
         within(self, min_edge_share="[0, 1]")
         on_edges = self.snap_to_edges > 0 or self.min_edge_share == 0
-        require(on_edges, "teacher.snap_to_edges", self.snap_to_edges, "above 0, as min_edge_share is not 0")
+        require(on_edges, "teacher.snap_to_edges", 0, "above 0, as min_edge_share is")
 
 
 @dataclass(frozen=True, kw_only=True)

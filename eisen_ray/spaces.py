@@ -101,6 +101,7 @@ def table3() -> Space:
         "grouping.mutual": False,
         "grouping.enlarge": 1.0,
         "grouping.snap_to_edges": 0.0,
+        "grouping.min_edge_share": 0.0,
     }
     changes: list[dict[str, Value]] = [
         {},

@@ -22,6 +22,7 @@ def segment(
     device: str = "auto",
     enlarge: float | None = None,
     snap_to_edges: float | None = None,
+    min_edge_share: float | None = None,
 ) -> None:
     """Segment a picture, a video, or a folder of pictures with a trained network.
 
@@ -42,11 +43,13 @@ def segment(
             power. By default as in the checkpoint (grouping.enlarge).
         snap_to_edges: Move outlines to edges of the picture within this share of its shorter side; 0: they run on
             nodes. By default as in the checkpoint (grouping.snap_to_edges).
+        min_edge_share: Leave out segments of whose outline less than this share stands on edges of the picture: 0.6
+            leaves the things and few pieces of table and wall. By default as in the checkpoint.
     """
     from eisen_ray.inference import load_segmenter, segment_source
     from eisen_ray.weights import SMALL
 
-    asked = {"enlarge": enlarge, "snap_to_edges": snap_to_edges}
+    asked = {"enlarge": enlarge, "snap_to_edges": snap_to_edges, "min_edge_share": min_edge_share}
     finer = {name: value for name, value in asked.items() if value is not None}
     segmenter = load_segmenter(checkpoint or SMALL, num_runs=runs, seed=seed, device=device, grouping=finer)
     segment_source(source, output, segmenter, every=every)

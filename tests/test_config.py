@@ -52,6 +52,8 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.TeacherConfig, {"snap_to_edges": -0.1}),
     (config.TeacherConfig, {"min_edge_share": 1.1, "snap_to_edges": 0.1}),
     (config.TeacherConfig, {"min_edge_share": 0.5}),
+    (config.GroupingConfig, {"min_edge_share": -0.5, "snap_to_edges": 0.1}),
+    (config.GroupingConfig, {"min_edge_share": 0.5}),
     (config.GroupingConfig, {"enlarge": 8.5}),
     (config.GroupingConfig, {"snap_to_edges": 0.6}),
     (config.TeacherConfig, {"min_moving_share": 1.5}),

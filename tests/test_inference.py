@@ -16,7 +16,7 @@ from eisen_ray.config import DataConfig, GroupingConfig, ModelConfig, RunConfig,
 from eisen_ray.errors import ConfigError, DataError, StorageError, WeightsError
 from eisen_ray.inference import Segmenter, choose_device, find_checkpoint, load_segmenter, segment_source
 from eisen_ray.learning.checkpoint import save_checkpoint
-from eisen_ray.model.outlines import snap_to_edges
+from eisen_ray.model.outlines import outlined, snap_to_edges
 from eisen_ray.report.media import VideoWriter, read_video
 from eisen_ray.settings import to_dict
 
@@ -120,6 +120,8 @@ def test_a_finer_reading_may_be_asked_for(run_root: Path, picture: np.ndarray) -
     assert labels.shape == (16, 24)
     assert finer.config.grouping.snap_to_edges == 0.1
     np.testing.assert_array_equal(finer.outlined(labels, picture), snap_to_edges(labels, picture, 0.1))
+    sure = load_segmenter(run_root, device="cpu", grouping={"snap_to_edges": 0.1, "min_edge_share": 0.6})
+    np.testing.assert_array_equal(sure.outlined(labels, picture), outlined(labels, picture, 0.1, 0.6))
     plain = load_segmenter(run_root, device="cpu")
     assert plain.outlined(plain(picture), picture).shape == picture.shape[:2]
     with pytest.raises(ConfigError, match="enlarge"):

@@ -16,7 +16,7 @@ from eisen_ray.model.competition import Competition
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.object_masks import RandomDraws
-from eisen_ray.model.outlines import snap_to_edges
+from eisen_ray.model.outlines import outlined
 from eisen_ray.model.pair_layout import Neighborhood
 from eisen_ray.model.precision import Precision, product_dtype
 from eisen_ray.model.regions import connected_regions
@@ -139,6 +139,7 @@ class Eisen(nn.Module):
         grouping: segments from affinities; holds no weights.
         enlarge: pictures to be segmented are made so many times larger first, see `enlarged`; those to train on, not.
         snap: how far outlines may move to edges of the picture, see `outlines.snap_to_edges`.
+        min_edge_share: segments that stand less on edges are left out, see `outlines.drop_faint`.
     """
 
     def __init__(
@@ -149,13 +150,14 @@ class Eisen(nn.Module):
         grouping: Grouping,
         enlarge: float = 1.0,
         snap: float = 0.0,
+        min_edge_share: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.sampler = sampler
         self.grouping = grouping
-        self.enlarge, self.snap = enlarge, snap
+        self.enlarge, self.snap, self.min_edge_share = enlarge, snap, min_edge_share
 
     def embed(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, tuple[int, int]]:
         """Queries and keys [B, N, D] of all nodes, and the grid (H/4, W/4); the generator draws dropout."""
@@ -198,8 +200,8 @@ class Eisen(nn.Module):
         return self.grouping(graph, grid, generator, num_runs)
 
     def outlined(self, labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
-        """Segments [h, w] of a picture uint8 [H, W, 3] with its outlines, see `snap_to_edges`."""
-        return snap_to_edges(labels, picture, self.snap)
+        """Segments [h, w] of a picture uint8 [H, W, 3] with its outlines, see `outlines.outlined`."""
+        return outlined(labels, picture, self.snap, self.min_edge_share)
 
 
 def enlarged(images: Tensor, factor: float) -> Tensor:

@@ -17,6 +17,13 @@ _STRONG = 0.9
 """Neighbouring pixels that differ more than this share of a picture's neighbours have an edge between them."""
 
 
+def outlined(
+    labels: NDArray[np.integer], picture: NDArray[np.uint8], reach: float, min_edge_share: float
+) -> NDArray[np.int64]:
+    """Segments on nodes, [h, w], with outlines on edges of the picture: `snap_to_edges`, then `drop_faint`."""
+    return drop_faint(snap_to_edges(labels, picture, reach), picture, min_edge_share)
+
+
 def snap_to_edges(labels: NDArray[np.integer], picture: NDArray[np.uint8], reach: float) -> NDArray[np.int64]:
     """Move the outlines of segments to the edges of the picture (Meyer's marker-controlled watershed). [Decision 136]
 

@@ -21,7 +21,7 @@ from eisen_ray.measures.mean_iou import MeanIou, image_iou
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.eisen import Eisen, Grouping, enlarged
 from eisen_ray.model.neighbors import NeighborSampler
-from eisen_ray.model.outlines import snap_to_edges
+from eisen_ray.model.outlines import outlined
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.layout import stable_seed
 from eisen_ray.runtime.study_images import StudyImage
@@ -37,6 +37,7 @@ _READOUT = (
     "overlap",
     "min_region_nodes",
     "snap_to_edges",
+    "min_edge_share",
 )
 
 ImageFacts = dict[str, float]
@@ -80,7 +81,7 @@ class Features:
             plateaus = self._plateaus(place, model, grouping, iterations, seed, passes)
             for count in iterations:
                 runs = self._read(place, built, grouping.enlarge, plateaus[count], seed)
-                found[count].append(_facts(self.images[place], runs, grouping.snap_to_edges))
+                found[count].append(_facts(self.images[place], runs, grouping))
         return found
 
     def label_maps(
@@ -95,7 +96,7 @@ class Features:
         for place in range(min(wanted, len(self.images))):
             plateaus = self._plateaus(place, model, grouping, [count], seed, passes)
             labels = self._read(place, built, grouping.enlarge, plateaus[count], seed)[0]
-            found.append(snap_to_edges(labels, self.images[place].image, grouping.snap_to_edges))
+            found.append(_outlined(labels, self.images[place], grouping))
         return found
 
     @torch.no_grad()
@@ -178,16 +179,20 @@ def summed_facts(images: Sequence[ImageFacts], objective: str) -> dict[str, floa
     return found
 
 
-def _facts(image: StudyImage, runs: np.ndarray, snap: float) -> ImageFacts:
+def _facts(image: StudyImage, runs: np.ndarray, grouping: GroupingConfig) -> ImageFacts:
     facts = {"segments": float(len(np.unique(runs[0][runs[0] > 0]))), "coverage": float((runs[0] > 0).mean())}
     if len(runs) > 1:
         # Two passes without any segment agree on nothing: that counts as 0, not as unknown.
         facts["agreement"] = float(np.nan_to_num(segment_agreement(runs[0], runs[1])))
     if image.truth is None:
         return facts
-    labels = snap_to_edges(runs[0], image.image, snap)
+    labels = _outlined(runs[0], image, grouping)
     scores = MeanIou([image_iou(labels, image.truth, image.arm_id)]).compute()
     return {**facts, **{name: value for name, value in scores.items() if value == value and name != "num_images"}}
+
+
+def _outlined(labels: np.ndarray, image: StudyImage, grouping: GroupingConfig) -> np.ndarray:
+    return outlined(labels, image.image, grouping.snap_to_edges, grouping.min_edge_share)
 
 
 def _plateau_key(model: ModelConfig, grouping: GroupingConfig, seed: int, passes: int) -> str:

@@ -19,7 +19,7 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.data.packed import pack_labels
 from eisen_ray.data.pairs import decode_flow, decode_labels, encode_flow, encode_labels
 from eisen_ray.errors import WeightsError
-from eisen_ray.model.outlines import drop_faint, majority_on_grid, snap_to_edges
+from eisen_ray.model.outlines import majority_on_grid, outlined
 from eisen_ray.runtime.decoding import Row, first_frames, stored_names
 from eisen_ray.runtime.layout import RoundWork, fragment_file, stable_seed
 from eisen_ray.runtime.metrics import meter_of
@@ -165,8 +165,8 @@ class TeacherStage:
         settings = self.work.config.teacher
         if not settings.snap_to_edges:
             return segments
-        outlined = snap_to_edges(segments, image, settings.snap_to_edges)
-        return majority_on_grid(drop_faint(outlined, image, settings.min_edge_share), *self.work.grid)
+        fine = outlined(segments, image, settings.snap_to_edges, settings.min_edge_share)
+        return majority_on_grid(fine, *self.work.grid)
 
 
 def chunks(items: Any, size: int) -> Iterator[Any]:

@@ -54,6 +54,10 @@ def test_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert segment(monkeypatch, *arguments, "--enlarge", "0.5") == 2
     assert "enlarge" in capsys.readouterr().err
     assert segment(monkeypatch, *arguments, "--enlarge", "2", "--snap-to-edges", "0.05") == 0
+    assert segment(monkeypatch, *arguments, "--min-edge-share", "0.6") == 2
+    assert "grouping.snap_to_edges" in capsys.readouterr().err
+    assert segment(monkeypatch, *arguments, "--snap-to-edges", "0.05", "--min-edge-share", "0.6") == 0
+    assert not np.asarray(Image.open(tmp_path / "out" / "a_labels.png")).any()
 
 
 def test_without_a_checkpoint_the_network_in_the_package_segments(

@@ -12,6 +12,7 @@ from eisen_ray.build import build_eisen, build_grouping
 from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.measures.mean_iou import image_iou
 from eisen_ray.model.eisen import Eisen, enlarged
+from eisen_ray.model.outlines import drop_faint
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.features import Features, summed_facts
 from eisen_ray.runtime.layout import stable_seed
@@ -102,6 +103,13 @@ def test_outlines_on_edges_are_scored_without_new_messages(network: Eisen) -> No
     assert labels.shape == image.image.shape[:2]
     assert found[0]["mean_iou"] != plain[0]["mean_iou"]
     assert found[0]["mean_iou"] == pytest.approx(float(image_iou(labels, image.truth).ious.mean()))
+    faint = replace(snapped, min_edge_share=1.0)
+    kept = features.label_maps(MODEL, faint, 3, 0, 1, wanted=1)[0]
+    assert np.array_equal(kept, drop_faint(labels, image.image, 1.0))
+    assert (kept != labels).any()
+    score = features.score(MODEL, faint, (3,), seed=0)[3][0]["mean_iou"]
+    assert score == pytest.approx(float(image_iou(kept, image.truth).ious.mean()))
+    assert features.num_propagations == passed
 
 
 def test_what_the_cache_has_seen_changes_nothing(network: Eisen) -> None:
