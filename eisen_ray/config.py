@@ -84,6 +84,8 @@ class MotionConfig:
     """Give each connected moving region its own segment instead of one for all that moves."""
     min_region_nodes: int = 0
     """Drop moving regions smaller than this many nodes."""
+    snap_to_edges: float = 0.0
+    """As `grouping.snap_to_edges`, for motion segments; they are brought back to the student's nodes."""
     largest_only: bool = False
     """Keep only the largest moving region (DAVIS: one annotated object)."""
     offsets: tuple[int, ...] = (1,)
@@ -94,7 +96,7 @@ class MotionConfig:
     def __post_init__(self) -> None:
         at_least(self, min_region_nodes=0)
         within(self, threshold_px="(0, inf]", agreement="(0, 1]", min_area="[0, 1)", max_area="(0, 1]")
-        within(self, relative_threshold="[0, 1)")
+        within(self, relative_threshold="[0, 1)", snap_to_edges="[0, 0.5]")
         require(self.min_area < self.max_area, "motion.min_area", self.min_area, f"below max_area, {self.max_area}")
         require(len({0, *self.offsets}) > len(self.offsets) > 0, "motion.offsets", self.offsets, "different, none 0")
 
@@ -170,8 +172,7 @@ class GroupingConfig:
         at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, min_region_nodes=0)
         within(self, threshold="[0, 1)", overlap="(0, 1)", enlarge="[1, 8]", snap_to_edges="[0, 0.5]")
         within(self, min_edge_share="[0, 1]")
-        on_edges = self.snap_to_edges > 0 or self.min_edge_share == 0
-        require(on_edges, "grouping.snap_to_edges", 0, "above 0, as min_edge_share is")
+        require(self.snap_to_edges or not self.min_edge_share, "grouping.snap_to_edges", 0, "above 0 (min_edge_share)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +206,7 @@ class TeacherConfig:
         at_least(self, num_runs=1, num_iterations=1, min_region_nodes=0)
         within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]", snap_to_edges="[0, 0.5]")
         within(self, min_edge_share="[0, 1]")
-        on_edges = self.snap_to_edges > 0 or self.min_edge_share == 0
-        require(on_edges, "teacher.snap_to_edges", 0, "above 0, as min_edge_share is")
+        require(self.snap_to_edges or not self.min_edge_share, "teacher.snap_to_edges", 0, "above 0 (min_edge_share)")
 
 
 @dataclass(frozen=True, kw_only=True)

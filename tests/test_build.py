@@ -67,6 +67,7 @@ USED_ELSEWHERE = {
     (MotionConfig, "offsets"): "runtime: which frames the flow stage pairs",
     (GroupingConfig, "enlarge"): "the network: what it makes of pictures before it segments them",
     (GroupingConfig, "snap_to_edges"): "the network: what it makes of segments after it found them",
+    (MotionConfig, "snap_to_edges"): "runtime: what the flow stage makes of motion, which needs the images",
     (GroupingConfig, "min_edge_share"): "the network: which of them it keeps",
 }
 

@@ -50,6 +50,7 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.TeacherConfig, {"min_region_nodes": -1}),
     (config.TeacherConfig, {"max_area": 0.0}),
     (config.TeacherConfig, {"snap_to_edges": -0.1}),
+    (config.MotionConfig, {"snap_to_edges": 0.6}),
     (config.TeacherConfig, {"min_edge_share": 1.1, "snap_to_edges": 0.1}),
     (config.TeacherConfig, {"min_edge_share": 0.5}),
     (config.GroupingConfig, {"min_edge_share": -0.5, "snap_to_edges": 0.1}),

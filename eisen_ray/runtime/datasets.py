@@ -82,8 +82,11 @@ def flow_pass(work: RoundWork, fragments: Sequence[str], on_gpu: bool) -> Datase
         fragments: JSON of the fragments to work on.
         on_gpu: whether actors run on GPUs.
     """
-    decode = _decoder(work, with_frames=True, with_images=False)
-    rows = _fragment_rows(fragments, _frame_bytes(work)).map(decode, num_cpus=work.config.resources.decode_cpus)
+    # Only motion on edges looks at images.
+    with_images = work.config.motion.snap_to_edges > 0
+    decode = _decoder(work, with_frames=True, with_images=with_images)
+    num_bytes = _frame_bytes(work) + with_images * _image_bytes(work)
+    rows = _fragment_rows(fragments, num_bytes).map(decode, num_cpus=work.config.resources.decode_cpus)
     made = rows.map(FlowActor, **_placed(work, flow_pool(work, on_gpu)))
     return made.select_columns(["fragment", "error", "flow_computed", "motion_computed"])
 

@@ -58,7 +58,7 @@ class FlowStage:
             return {**row, "motion": [], "flow_computed": 0, "motion_computed": 0}
         fragment = Fragment.from_json(row["fragment"])
         flow, flow_computed = self._flow(fragment, frames)
-        motion, motion_computed = self._motion(fragment, flow)
+        motion, motion_computed = self._motion(fragment, flow, row["images"])
         return {
             **row,
             "motion": pack_labels(motion),
@@ -79,7 +79,7 @@ class FlowStage:
         # As decoded, not as estimated: storage rounds, and a rerun that loads must see the same numbers.
         return decode_flow(content).values, len(flow)
 
-    def _motion(self, fragment: Fragment, flow: np.ndarray) -> tuple[np.ndarray, int]:
+    def _motion(self, fragment: Fragment, flow: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, int]:
         path = fragment_file(self.work.motion_folder, fragment.fragment_id)
         names = stored_names(fragment, self.work.motion_folder)
         if self.targets.exists(path):
@@ -88,6 +88,9 @@ class FlowStage:
         generator.manual_seed(stable_seed("motion", self.work.config.seed, fragment.fragment_id))
         with self.meter.busy("motion") as done:
             labels = self.segment(torch.from_numpy(flow).to(self.device), generator).cpu().numpy().astype(np.uint16)
+            if reach := self.work.config.motion.snap_to_edges:
+                on_edges = [_on_edges(*pair, reach) for pair in zip(labels, images, strict=True)]
+                labels = np.stack(on_edges).astype(np.uint16)
             done["pairs"] = len(labels)
         self.targets.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
         return labels, len(labels)
@@ -157,16 +160,14 @@ class TeacherStage:
             batch = torch.from_numpy(np.array(some)).permute(0, 3, 1, 2).to(self.device)
             runs = self.teacher.segment_runs(batch, generator, settings.num_runs)
             confident = confident_segments(runs, settings.agreement, settings.min_region_nodes, settings.max_area)
-            found += [self._snapped(*pair) for pair in zip(confident.cpu().numpy(), some, strict=True)]
+            reach, share = settings.snap_to_edges, settings.min_edge_share
+            found += [_on_edges(*pair, reach, share) for pair in zip(confident.cpu().numpy(), some, strict=True)]
         return np.stack(found).astype(np.uint16)
 
-    def _snapped(self, segments: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Confident segments of an image on the student's nodes, with outlines on the image's edges if so set."""
-        settings = self.work.config.teacher
-        if not settings.snap_to_edges:
-            return segments
-        fine = outlined(segments, image, settings.snap_to_edges, settings.min_edge_share)
-        return majority_on_grid(fine, *self.work.grid)
+
+def _on_edges(segments: np.ndarray, image: np.ndarray, reach: float, min_edge_share: float = 0.0) -> np.ndarray:
+    """Segments on the student's nodes, [h, w], as an image's edges have them; as they came with a reach of 0."""
+    return majority_on_grid(outlined(segments, image, reach, min_edge_share), *segments.shape) if reach else segments
 
 
 def chunks(items: Any, size: int) -> Iterator[Any]:

@@ -55,6 +55,13 @@ def test_flow_is_computed_once_ever_and_segments_once_a_round(pinned: RoundWork,
     assert [(row["flow_computed"], row["motion_computed"]) for row in rows] == [(0, 0), (0, 0)]
 
 
+def test_motion_on_edges_has_images_to_look_at(work: RoundWork, index: Index) -> None:
+    motion = replace(work.config.motion, snap_to_edges=0.1)
+    snapping = replace(work, config=replace(work.config, motion=motion))
+    assert make_flow(snapping, index.fragments, False, Reporter(snapping.store)) == (0, 2, 0, 8)
+    assert len(snapping.store.files(snapping.motion_folder)) == 2
+
+
 def test_runs_that_share_their_targets_compute_flow_once(work: RoundWork, index: Index, tmp_path: Path) -> None:
     shared = str(tmp_path / "shared")
     first, second = (

@@ -55,6 +55,21 @@ def test_flow_stage_stores_flow_and_motion(work: RoundWork, index: Index) -> Non
     assert stored.values.max() > 0.5
 
 
+def test_motion_on_edges_stays_on_the_students_nodes(work: RoundWork, index: Index) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:40, 16:40] = 200
+    square = (image[::4, ::4, 0] > 0).astype(np.int64)
+    low = torch.from_numpy(np.roll(square, 1, axis=0))[None].expand(4, -1, -1)
+    snapping = replace(work, config=replace(work.config, motion=replace(work.config.motion, snap_to_edges=0.2)))
+    assert (snapping.motion_folder != work.motion_folder, snapping.flow_folder) == (True, work.flow_folder)
+    row = {**decoded(index.fragments[0], work), "images": np.stack([image] * 4)}
+    for asked, expected in ((snapping, square), (work, low[0].numpy())):
+        stage = FlowStage(asked)
+        with mock.patch.object(stage, "segment", return_value=low):
+            made = unpacked(stage(dict(row))["motion"])
+        assert np.array_equal(made, np.stack([expected] * 4))
+
+
 def test_flow_stage_computes_once(work: RoundWork, index: Index) -> None:
     first = FlowStage(work)(decoded(index.fragments[0], work))
     again = FlowStage(work)(decoded(index.fragments[0], work))
