@@ -52,10 +52,19 @@ def quickstart() -> RunConfig:
         root="runs/quickstart",
         data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=2),
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
-        motion=MotionConfig(threshold_px=1.0, relative_threshold=0.3, min_area=0.01, max_area=0.5, min_region_nodes=6),
+        motion=MotionConfig(
+            threshold_px=1.0,
+            relative_threshold=0.3,
+            min_area=0.01,
+            max_area=0.5,
+            min_region_nodes=6,
+            snap_to_edges=0.03,
+        ),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
-        teacher=TeacherConfig(num_runs=3, min_region_nodes=8, max_area=0.3, snap_to_edges=0.05, heal_rims=True),
+        teacher=TeacherConfig(
+            num_runs=3, min_region_nodes=8, max_area=0.3, snap_to_edges=0.05, min_edge_share=0.6, heal_rims=True
+        ),
         train=TrainConfig(
             num_steps=2000,
             learning_rate=1e-3,
