@@ -80,7 +80,7 @@ def edge_shares(labels: NDArray[np.int64], picture: NDArray[np.uint8]) -> NDArra
     Returns:
         Float [largest label + 1]; 0 for labels that no pixel has or that fill the picture.
     """
-    colours = picture.astype(np.int64)
+    colours = picture.astype(np.int16)
     differences = [np.abs(np.diff(colours, axis=axis)).sum(axis=2).ravel() for axis in (0, 1)]
     limit = np.quantile(np.concatenate(differences), _STRONG)
     ends = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
