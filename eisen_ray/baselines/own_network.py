@@ -8,9 +8,9 @@ from torch import Tensor
 
 from eisen_ray.baselines.peer import Picture, Segmentation, TrainablePeer
 from eisen_ray.learning.step import RELEASE, StepSettings, batch_loss
-from eisen_ray.measures.agreement import segment_stability
 from eisen_ray.model.eisen import Eisen, node_grid
 from eisen_ray.model.regions import to_grid
+from eisen_ray.model.surety import segment_confidences
 
 
 class OwnNetwork(TrainablePeer):
@@ -42,8 +42,7 @@ class OwnNetwork(TrainablePeer):
 
     @torch.no_grad()
     def segment(self, picture: Picture, generator: torch.Generator) -> Segmentation:
-        """Segments of the first pass; a confidence is a segment's share times how well other passes find it."""
+        """Segments of the first pass, and how sure they are."""
         runs = self.network.segment_runs(self.as_batch(picture.image), generator, self.passes)[:, 0].cpu().numpy()
-        stability = segment_stability(runs[0], list(runs[1:]))
-        confidences = {segment: float((runs[0] == segment).mean()) * value for segment, value in stability.items()}
-        return Segmentation(self.network.outlined(runs[0], picture.image).astype(np.int32), confidences)
+        outlined = self.network.outlined(runs[0], picture.image)
+        return Segmentation(outlined.astype(np.int32), segment_confidences(runs, outlined, picture.image))

@@ -12,8 +12,8 @@ from eisen_ray.config import GroupingConfig
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.packed import pack_labels
 from eisen_ray.evaluate_config import EvaluateConfig
-from eisen_ray.measures.agreement import segment_stability
 from eisen_ray.model.eisen import Eisen
+from eisen_ray.model.surety import segment_confidences
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.decoding import Row
 from eisen_ray.runtime.layout import Teacher, stable_seed
@@ -44,8 +44,9 @@ class SegmentScored:
         surety = []
         for image, frame in zip(images, json.loads(row["frames"]), strict=True):
             runs = self._segment(np.array(image), stable_seed("evaluate", self.config.seed, clip.clip_id, frame))
-            surety.append(segment_confidences(runs))
-            labels += pack_labels(self.network.outlined(runs[0], image)[None])
+            outlined = self.network.outlined(runs[0], image)
+            surety.append(segment_confidences(runs, outlined, image))
+            labels += pack_labels(outlined[None])
         return {**row, "labels": labels, "surety": json.dumps(surety)}
 
     def _segment(self, image: np.ndarray, seed: int) -> np.ndarray:
@@ -53,18 +54,6 @@ class SegmentScored:
         generator.manual_seed(seed)
         batch = torch.from_numpy(image)[None].permute(0, 3, 1, 2).to(self.device)
         return self.network.segment_runs(batch, generator, self.config.passes)[:, 0].cpu().numpy()
-
-
-def segment_confidences(runs: np.ndarray) -> dict[int, float]:
-    """Of each segment of the first pass: its share of the image, times how well other passes find it again.
-
-    The network itself gives none. [Decision 85]
-
-    Args:
-        runs: label maps [P, h, w]; with a single pass only the share is left.
-    """
-    stability = segment_stability(runs[0], list(runs[1:]))
-    return {segment: float((runs[0] == segment).mean()) * value for segment, value in stability.items()}
 
 
 def load_network(checkpoint: StoredCheckpoint, grouping: GroupingConfig) -> Eisen:

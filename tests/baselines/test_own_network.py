@@ -13,6 +13,7 @@ from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.learning.step import StepSettings, batch_loss
 from eisen_ray.model.outlines import snap_to_edges
 from eisen_ray.model.regions import to_grid
+from eisen_ray.model.surety import segment_confidences
 from tests.baselines.scenes import learn, score, squares
 
 GROUPING = GroupingConfig(threshold=0.5, num_iterations=15, plateau_width=64, min_region_nodes=3)
@@ -82,3 +83,4 @@ def test_segments_have_the_outlines_that_the_network_gives_them() -> None:
         found = OwnNetwork(network, background_known=False).segment(picture, torch.Generator())
     assert np.array_equal(found.labels, snap_to_edges(nodes, picture.image, 0.1))
     assert found.labels.shape == (64, 64)
+    assert found.confidences == segment_confidences(nodes[None], found.labels, picture.image)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from eisen_ray.data.packed import unpack_labels
 from eisen_ray.errors import WeightsError
+from eisen_ray.model.outlines import snap_to_edges
+from eisen_ray.model.surety import segment_confidences
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
 from eisen_ray.runtime.scoring import DecodeScored
-from eisen_ray.runtime.segmenting import SegmentScored, segment_confidences
+from eisen_ray.runtime.segmenting import SegmentScored
 from tests.runtime.networks import EVALUATION, GRID, sample_row, store_network
 
 
@@ -27,10 +31,18 @@ def test_grouping_is_the_asked_one(checkpoint: StoredCheckpoint) -> None:
     assert unpack_labels(labels, GRID).max() == 0
 
 
-def test_confidence_is_the_share_that_other_passes_find_again() -> None:
-    first, second = np.array([[1, 1, 1, 2]]), np.array([[5, 5, 0, 7]])
-    assert segment_confidences(np.stack([first, second])) == pytest.approx({1: 3 / 4 * 2 / 3, 2: 1 / 4})
-    assert segment_confidences(first[None]) == {1: 3 / 4, 2: 1 / 4}
+def test_segments_are_as_sure_as_their_outlines_in_the_picture(checkpoint: StoredCheckpoint) -> None:
+    finer = replace(EVALUATION, grouping=replace(EVALUATION.grouping, snap_to_edges=0.1, min_region_nodes=1))
+    row = DecodeScored(32, 48)(sample_row([0]))
+    image = row["images"][0]
+    nodes = np.kron(np.arange(1, 5).reshape(2, 2), np.ones((4, 6), np.int64))
+    stage = SegmentScored(checkpoint, finer)
+    with mock.patch.object(stage, "_segment", return_value=nodes[None]):
+        made = stage(row)
+    outlined = snap_to_edges(nodes, image, 0.1)
+    expected = segment_confidences(nodes[None], outlined, image)
+    assert json.loads(made["surety"]) == [{str(name): value for name, value in expected.items()}]
+    assert np.array_equal(unpack_labels(made["labels"][0], (32, 48)), outlined)
 
 
 def test_weights_that_changed_since_are_refused(checkpoint: StoredCheckpoint) -> None:
