@@ -52,14 +52,7 @@ def quickstart() -> RunConfig:
         root="runs/quickstart",
         data=DataConfig(layout="sample", image_height=128, image_width=128, fragment_frames=8, pair_stride=2),
         flow=FlowConfig(estimator="raft-small", fallback=True, height=256, width=256),
-        motion=MotionConfig(
-            threshold_px=1.0,
-            relative_threshold=0.3,
-            min_area=0.01,
-            max_area=0.5,
-            min_region_nodes=6,
-            snap_to_edges=0.03,
-        ),
+        motion=MotionConfig(threshold_px=1.0, relative_threshold=0.3, min_area=0.01, max_area=0.5, min_region_nodes=6),
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
         teacher=TeacherConfig(
