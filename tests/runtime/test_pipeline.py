@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_motion_on_edges_has_images_to_look_at(work: RoundWork, index: Index) ->
     snapping = replace(work, config=replace(work.config, motion=motion))
     assert make_flow(snapping, index.fragments, False, Reporter(snapping.store)) == (0, 2, 0, 8)
     assert len(snapping.store.files(snapping.motion_folder)) == 2
+    # Blocks are dealt out by what a fragment weighs: eight frames at flow size, and its four images.
+    frames, images = 8 * 128 * 128 * 3, 4 * 64 * 64 * 3
+    for asked, weight in ((snapping, frames + images), (work, frames)):
+        with mock.patch("eisen_ray.runtime.datasets._fragment_rows") as rows:
+            flow_pass(asked, ["{}"], False)
+        assert rows.call_args.args[1] == weight
 
 
 def test_runs_that_share_their_targets_compute_flow_once(work: RoundWork, index: Index, tmp_path: Path) -> None:

@@ -28,6 +28,13 @@ def decoded(fragment: Fragment, work: RoundWork) -> dict:
     return decode({"fragment": fragment.to_json(), "error": ""})
 
 
+def bright_square() -> tuple[np.ndarray, np.ndarray]:
+    """A bright square on dark ground, and its nodes."""
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:40, 16:40] = 200
+    return image, (image[::4, ::4, 0] > 0).astype(np.int64)
+
+
 def unpacked(maps: list[bytes]) -> np.ndarray:
     return np.stack([unpack_labels(one, (16, 16)) for one in maps])
 
@@ -56,9 +63,7 @@ def test_flow_stage_stores_flow_and_motion(work: RoundWork, index: Index) -> Non
 
 
 def test_motion_on_edges_stays_on_the_students_nodes(work: RoundWork, index: Index) -> None:
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[16:40, 16:40] = 200
-    square = (image[::4, ::4, 0] > 0).astype(np.int64)
+    image, square = bright_square()
     low = torch.from_numpy(np.roll(square, 1, axis=0))[None].expand(4, -1, -1)
     snapping = replace(work, config=replace(work.config, motion=replace(work.config.motion, snap_to_edges=0.2)))
     assert (snapping.motion_folder != work.motion_folder, snapping.flow_folder) == (True, work.flow_folder)
@@ -142,9 +147,7 @@ def test_confident_segments_on_edges_stay_on_the_students_nodes(taught: RoundWor
     assert snapping.segments_folder != plain.segments_folder
     assert unpacked(TeacherStage(snapping)(decoded(index.fragments[0], snapping))["segments"]).shape == (4, 16, 16)
     # A bright square on dark ground, and a segment that is a node too low.
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[16:40, 16:40] = 200
-    square = (image[::4, ::4, 0] > 0).astype(np.int64)
+    image, square = bright_square()
     low = np.roll(square, 1, axis=0)
     for work, expected in ((snapping, square), (plain, low)):
         stage = TeacherStage(work)
@@ -155,9 +158,7 @@ def test_confident_segments_on_edges_stay_on_the_students_nodes(taught: RoundWor
 
 
 def test_confident_segments_that_stand_on_no_edges_are_dropped(taught: RoundWork, index: Index) -> None:
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[16:40, 16:40] = 200
-    square = (image[::4, ::4, 0] > 0).astype(np.int64)
+    image, square = bright_square()
     seen = square.copy()
     seen[12:, :4] = 2  # a piece of ground
     runs = torch.from_numpy(seen)[None, None].expand(taught.config.teacher.num_runs, -1, -1, -1)
