@@ -29,12 +29,13 @@ RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
 # Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions, and are
-# read out on more nodes than they are trained on [Decisions 135, 136].
+# read out on more nodes than they are trained on, with as many rounds as find them all [Decisions 135, 136, 141].
 YOUNG = GroupingConfig(
     num_iterations=25,
     threshold=0.5,
     mutual=True,
     plateau_width=128,
+    num_rounds=8,
     min_region_nodes=6,
     snap_to_edges=0.03,
     enlarge=1.5,
