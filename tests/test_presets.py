@@ -12,7 +12,7 @@ import torch
 from eisen_ray.build import build_eisen, build_grouping, build_motion
 from eisen_ray.config import GroupingConfig, ModelConfig, RunConfig
 from eisen_ray.data.layouts import LAYOUTS
-from eisen_ray.presets import PAPER, PRESETS, RELEASE
+from eisen_ray.presets import PAPER, PRESETS, RELEASE, YOUNG
 from eisen_ray.settings import differences, digest, from_dict, to_dict
 
 NAMES = sorted(PRESETS)
@@ -115,6 +115,22 @@ def test_bridge_carries_the_published_thresholds_and_rounds() -> None:
     config = PRESETS["bridge"]()
     assert (config.motion.threshold_px, config.motion.min_area, config.motion.max_area) == (1.0, 0.01, 0.5)
     assert (config.rounds.num_rounds, config.teacher.num_runs, config.teacher.agreement) == (3, 4, 1.0)
+
+
+def test_young_networks_are_read_until_every_small_thing_is_found() -> None:
+    """Twenty things of 3x3 nodes on eight large pieces of ground: pointers fall on ground first [Decision 141]."""
+    ids = torch.arange(48)[:, None] // 12 * 2 + torch.arange(48) // 24
+    corners = torch.cartesian_prod(torch.arange(2, 46, 9), torch.arange(2, 46, 9))[:20]
+    for thing, (top, left) in enumerate(corners.tolist(), start=8):
+        ids[top : top + 3, left : left + 3] = thing
+    plateau = torch.nn.functional.one_hot(ids, YOUNG.plateau_width).float().view(1, -1, YOUNG.plateau_width)
+
+    def found(grouping: GroupingConfig) -> list[int]:
+        reading = build_grouping(grouping).read
+        return [int(reading(plateau, 48, 48, torch.Generator().manual_seed(seed)).max()) for seed in range(10)]
+
+    assert found(YOUNG) == [28] * 10
+    assert min(found(dataclasses.replace(YOUNG, num_rounds=3))) < 28
 
 
 @pytest.mark.parametrize("name", ["quickstart", "tiny"])
