@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from eisen_ray.ranges import above_zero, at_least, multiple, require, within
+from eisen_ray.ranges import at_least, multiple, require, within
 from eisen_ray.reporting import ReportConfig
 from eisen_ray.resources import ResourcesConfig
 
@@ -183,10 +183,12 @@ class TeacherConfig:
     """Passes with different random draws (authors: 4)."""
     num_iterations: int = 15
     """KProp iterations in these passes (authors: 15)."""
+    enlarge: float = 1.0
+    """As `grouping.enlarge`, for these passes; needs `snap_to_edges`, which brings segments to the student's nodes."""
     agreement: float = 1.0
     """Share of the passes that must agree on a pair of nodes (authors: 1.0)."""
     min_region_nodes: int = 20
-    """Confident segments smaller than this are dropped, nodes."""
+    """Confident segments smaller than this are dropped, nodes (of the enlarged picture)."""
     max_area: float = 1.0
     """Confident segments that cover more than this share of the image are dropped."""
     snap_to_edges: float = 0.0
@@ -205,8 +207,9 @@ class TeacherConfig:
     def __post_init__(self) -> None:
         at_least(self, num_runs=1, num_iterations=1, min_region_nodes=0)
         within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]", snap_to_edges="[0, 0.5]")
-        within(self, min_edge_share="[0, 1]")
-        require(self.snap_to_edges or not self.min_edge_share, "teacher.snap_to_edges", 0, "above 0 (min_edge_share)")
+        within(self, min_edge_share="[0, 1]", enlarge="[1, 8]")
+        needed = self.min_edge_share or self.enlarge > 1
+        require(self.snap_to_edges or not needed, "teacher.snap_to_edges", 0, "above 0 (enlarge, min_edge_share)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,10 +248,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         at_least(self, num_steps=1, batch_size=1, warmup_steps=0, loss_levels=1, shuffle_images=1, static_rows=0)
         at_least(self, checkpoint_every_steps=1, log_every_steps=1, labelled_rows=0)
-        within(self, segment_balance="[0, 1]")
-        wanted = self.labelled_rows > 0 or self.segment_balance == 0
-        require(wanted, "train.labelled_rows", self.labelled_rows, "1 or more, as segment_balance is not 0")
-        above_zero(self, "learning_rate", "clip_norm")
+        within(self, segment_balance="[0, 1]", learning_rate="(0, inf]", clip_norm="(0, inf]")
+        require(self.labelled_rows or not self.segment_balance, "train.labelled_rows", 0, "above 0 (segment_balance)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,8 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.MotionConfig, {"snap_to_edges": 0.6}),
     (config.TeacherConfig, {"min_edge_share": 1.1, "snap_to_edges": 0.1}),
     (config.TeacherConfig, {"min_edge_share": 0.5}),
+    (config.TeacherConfig, {"enlarge": 0.5, "snap_to_edges": 0.1}),
+    (config.TeacherConfig, {"enlarge": 1.5}),
     (config.GroupingConfig, {"min_edge_share": -0.5, "snap_to_edges": 0.1}),
     (config.GroupingConfig, {"min_edge_share": 0.5}),
     (config.GroupingConfig, {"enlarge": 8.5}),

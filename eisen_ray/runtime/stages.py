@@ -19,7 +19,7 @@ from eisen_ray.data.index import Fragment
 from eisen_ray.data.packed import pack_labels
 from eisen_ray.data.pairs import decode_flow, decode_labels, encode_flow, encode_labels
 from eisen_ray.errors import WeightsError
-from eisen_ray.model.outlines import majority_on_grid, outlined
+from eisen_ray.model.outlines import majority_on_grid, snap_to_edges
 from eisen_ray.runtime.decoding import Row, first_frames, stored_names
 from eisen_ray.runtime.layout import RoundWork, fragment_file, stable_seed
 from eisen_ray.runtime.metrics import meter_of
@@ -89,8 +89,8 @@ class FlowStage:
         with self.meter.busy("motion") as done:
             labels = self.segment(torch.from_numpy(flow).to(self.device), generator).cpu().numpy().astype(np.uint16)
             if reach := self.work.config.motion.snap_to_edges:
-                on_edges = [_on_edges(*pair, reach) for pair in zip(labels, images, strict=True)]
-                labels = np.stack(on_edges).astype(np.uint16)
+                found = [snap_to_edges(*pair, reach) for pair in zip(labels, images, strict=True)]
+                labels = np.stack([majority_on_grid(one, *self.work.grid) for one in found]).astype(np.uint16)
             done["pairs"] = len(labels)
         self.targets.write(path, encode_labels(labels, **names, frames=first_frames(fragment, self.work)))
         return labels, len(labels)
@@ -160,14 +160,10 @@ class TeacherStage:
             batch = torch.from_numpy(np.array(some)).permute(0, 3, 1, 2).to(self.device)
             runs = self.teacher.segment_runs(batch, generator, settings.num_runs)
             confident = confident_segments(runs, settings.agreement, settings.min_region_nodes, settings.max_area)
-            reach, share = settings.snap_to_edges, settings.min_edge_share
-            found += [_on_edges(*pair, reach, share) for pair in zip(confident.cpu().numpy(), some, strict=True)]
-        return np.stack(found).astype(np.uint16)
-
-
-def _on_edges(segments: np.ndarray, image: np.ndarray, reach: float, min_edge_share: float = 0.0) -> np.ndarray:
-    """Segments on the student's nodes, [h, w], as an image's edges have them; as they came with a reach of 0."""
-    return majority_on_grid(outlined(segments, image, reach, min_edge_share), *segments.shape) if reach else segments
+            found += [self.teacher.outlined(*pair) for pair in zip(confident.cpu().numpy(), some, strict=True)]
+        # On the picture's pixels, or on the student's nodes already.
+        labels = [majority_on_grid(one, *self.work.grid) for one in found]
+        return np.stack(labels).astype(np.uint16)
 
 
 def chunks(items: Any, size: int) -> Iterator[Any]:

@@ -61,8 +61,8 @@ def load_teacher(work: RoundWork, teaching: bool = False) -> Eisen:
         raise WeightsError(f"Round {work.round_number} has no teacher; expected a promoted student.")
     grouping, teacher = work.config.grouping, work.config.teacher
     if teaching:
-        # Its segments must lie on the student's nodes.
-        grouping = replace(grouping, num_iterations=teacher.num_iterations, enlarge=1.0)
+        own = ("num_iterations", "enlarge", "snap_to_edges", "min_edge_share")
+        grouping = replace(grouping, **{name: getattr(teacher, name) for name in own})
     model = build_eisen(work.config.model, grouping)
     load_promoted(work.store, work.teacher, model)
     return model.eval()

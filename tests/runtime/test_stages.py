@@ -157,6 +157,19 @@ def test_confident_segments_on_edges_stay_on_the_students_nodes(taught: RoundWor
         assert np.array_equal(found, np.stack([expected, expected]))
 
 
+def test_confident_segments_of_finer_passes_come_back_to_the_students_nodes(taught: RoundWork, index: Index) -> None:
+    image, square = bright_square()
+    finer = square.repeat(2, axis=0).repeat(2, axis=1)
+    teacher = replace(taught.config.teacher, enlarge=2.0, snap_to_edges=0.05, min_edge_share=0.0)
+    stage = TeacherStage(replace(taught, config=replace(taught.config, teacher=teacher)))
+    images = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    assert stage.teacher.segment_runs(images, torch.Generator(), 1).shape == (1, 1, 32, 32)
+    runs = torch.from_numpy(finer)[None, None].expand(teacher.num_runs, -1, -1, -1)
+    with mock.patch.object(stage.teacher, "segment_runs", return_value=runs):
+        found = stage._segment(image[None], index.fragments[0])[0]
+    assert np.array_equal(found, square)
+
+
 def test_confident_segments_that_stand_on_no_edges_are_dropped(taught: RoundWork, index: Index) -> None:
     image, square = bright_square()
     seen = square.copy()

@@ -95,13 +95,15 @@ def test_next_round_begins_with_the_teachers_weights(work: RoundWork, tmp_path: 
 
 def test_a_network_that_teaches_is_read_out_in_its_own_way(work: RoundWork, tmp_path: Path) -> None:
     config = work.config
-    teacher, grouping = replace(config.teacher, num_iterations=3), replace(config.grouping, enlarge=1.5)
+    own = {"num_iterations": 3, "enlarge": 2.0, "snap_to_edges": 0.1, "min_edge_share": 0.7}
+    teacher, grouping = replace(config.teacher, **own), replace(config.grouping, enlarge=1.5)
     work = replace(work, config=replace(config, teacher=teacher, grouping=grouping))
     sha256 = save_checkpoint(tmp_path / "t", new_student(work, CPU).model, {"step": 1})
     work.store.upload(tmp_path / "t", "rounds/1/checkpoint")
     taught = replace(work, teacher=Teacher(path="rounds/1/checkpoint", sha256=sha256))
     teaching, plain = load_teacher(taught, teaching=True), load_teacher(taught)
-    assert (teaching.grouping.kprop.num_iterations, teaching.enlarge) == (3, 1)
+    read = (teaching.grouping.kprop.num_iterations, teaching.enlarge, teaching.snap, teaching.min_edge_share)
+    assert read == tuple(own.values())
     assert plain.grouping.kprop.num_iterations == work.config.grouping.num_iterations != 3
     assert plain.enlarge == 1.5
     assert not teaching.training
