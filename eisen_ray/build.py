@@ -26,6 +26,7 @@ def build_eisen(model: ModelConfig, grouping: GroupingConfig) -> Eisen:
         sampler=NeighborSampler(model.scope, model.window, model.num_far, model.sampling, model.tile_size),
         grouping=build_grouping(grouping),
         enlarge=grouping.enlarge,
+        mirror=grouping.mirror,
         snap=grouping.snap_to_edges,
         min_edge_share=grouping.min_edge_share,
     )

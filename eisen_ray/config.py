@@ -94,9 +94,8 @@ class MotionConfig:
     """Share of the pooled pairs that must agree that two nodes move together."""
 
     def __post_init__(self) -> None:
-        at_least(self, min_region_nodes=0)
         within(self, threshold_px="(0, inf]", agreement="(0, 1]", min_area="[0, 1)", max_area="(0, 1]")
-        within(self, relative_threshold="[0, 1)", snap_to_edges="[0, 0.5]")
+        within(self, relative_threshold="[0, 1)", snap_to_edges="[0, 0.5]", min_region_nodes="[0, inf]")
         require(self.min_area < self.max_area, "motion.min_area", self.min_area, f"below max_area, {self.max_area}")
         require(len({0, *self.offsets}) > len(self.offsets) > 0, "motion.offsets", self.offsets, "different, none 0")
 
@@ -165,6 +164,8 @@ class GroupingConfig:
     """Segments of whose outline less than this share stands on edges of the picture become unassigned; 0: none."""
     enlarge: float = 1.0
     """Pictures are enlarged so many times before they are segmented, for finer nodes; training does not."""
+    mirror: bool = False
+    """Logits of pairs in pictures to be segmented are the mean with those in the mirror image; training does not."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Products in message passing; `auto`: bf16 where it is measured to be clearly faster. Sums stay in fp32."""
 
@@ -296,5 +297,4 @@ class RunConfig:
     def __post_init__(self) -> None:
         require(self.root != "", "root", self.root, "a folder or URL")
         workers, batch = self.resources.train_workers, self.train.batch_size
-        divides = workers == 0 or batch % workers == 0
-        require(divides, "train.batch_size", batch, f"a multiple of resources.train_workers ({workers})")
+        require(batch % (workers or batch) == 0, "train.batch_size", batch, f"a multiple of train_workers ({workers})")

@@ -29,7 +29,7 @@ RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
 # Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions, and are
-# read out on more nodes than they are trained on, with as many rounds as find them all [Decisions 135, 136, 141].
+# read out on more nodes than they are trained on, twice, with as many rounds as find them all [135, 136, 141, 143].
 YOUNG = GroupingConfig(
     num_iterations=25,
     threshold=0.5,
@@ -39,6 +39,7 @@ YOUNG = GroupingConfig(
     min_region_nodes=6,
     snap_to_edges=0.03,
     enlarge=1.5,
+    mirror=True,
 )
 
 

@@ -100,6 +100,7 @@ def table3() -> Space:
         "grouping.start": "first",
         "grouping.mutual": False,
         "grouping.enlarge": 1.0,
+        "grouping.mirror": False,
         "grouping.snap_to_edges": 0.0,
         "grouping.min_edge_share": 0.0,
         "grouping.num_rounds": 3,

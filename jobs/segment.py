@@ -21,6 +21,7 @@ def segment(
     seed: int = 0,
     device: str = "auto",
     enlarge: float | None = None,
+    mirror: bool | None = None,
     snap_to_edges: float | None = None,
     min_edge_share: float | None = None,
 ) -> None:
@@ -41,6 +42,7 @@ def segment(
         device: Torch device: auto (a GPU if there is one), cpu, cuda, cuda:1, ...
         enlarge: Enlarge pictures so many times beyond the training size, for smaller things; slower by its fourth
             power. By default as in the checkpoint (grouping.enlarge).
+        mirror: Look at pictures in a mirror, too, and take the mean. By default as in the checkpoint (grouping.mirror).
         snap_to_edges: Move outlines to edges of the picture within this share of its shorter side; 0: they run on
             nodes. By default as in the checkpoint (grouping.snap_to_edges).
         min_edge_share: Leave out segments of whose outline less than this share stands on edges of the picture: 0.6
@@ -49,7 +51,9 @@ def segment(
     from eisen_ray.inference import load_segmenter, segment_source
     from eisen_ray.weights import SMALL
 
-    asked = {"enlarge": enlarge, "snap_to_edges": snap_to_edges, "min_edge_share": min_edge_share}
+    asked = {
+        "enlarge": enlarge, "mirror": mirror, "snap_to_edges": snap_to_edges, "min_edge_share": min_edge_share,
+    }  # fmt: skip
     finer = {name: value for name, value in asked.items() if value is not None}
     segmenter = load_segmenter(checkpoint or SMALL, num_runs=runs, seed=seed, device=device, grouping=finer)
     segment_source(source, output, segmenter, every=every)

@@ -66,6 +66,7 @@ OTHER: dict[type, dict[str, Any]] = {
 USED_ELSEWHERE = {
     (MotionConfig, "offsets"): "runtime: which frames the flow stage pairs",
     (GroupingConfig, "enlarge"): "the network: what it makes of pictures before it segments them",
+    (GroupingConfig, "mirror"): "the network: how often it looks at them",
     (GroupingConfig, "snap_to_edges"): "the network: what it makes of segments after it found them",
     (MotionConfig, "snap_to_edges"): "runtime: what the flow stage makes of motion, which needs the images",
     (GroupingConfig, "min_edge_share"): "the network: which of them it keeps",
@@ -120,8 +121,8 @@ def test_fields_arrive_under_their_own_names() -> None:
         assert getattr(grouping.competition, name) == values[name], name
     for name in ("readout", "plateau_width", "min_region_nodes", "mutual"):
         assert getattr(grouping, name) == values[name], name
-    finer = meta_eisen(SMALL, GroupingConfig(enlarge=1.5, snap_to_edges=0.1, min_edge_share=0.6))
-    assert (finer.enlarge, finer.snap, finer.min_edge_share) == (1.5, 0.1, 0.6)
+    finer = meta_eisen(SMALL, GroupingConfig(enlarge=1.5, mirror=True, snap_to_edges=0.1, min_edge_share=0.6))
+    assert (finer.enlarge, finer.mirror, finer.snap, finer.min_edge_share) == (1.5, True, 0.1, 0.6)
     sampler = meta_eisen(SMALL, GroupingConfig()).sampler
     for name in ("scope", "window", "num_far", "sampling", "tile_size"):
         assert getattr(sampler, name) == getattr(SMALL, name), name

@@ -122,6 +122,7 @@ def test_a_finer_reading_may_be_asked_for(run_root: Path, picture: np.ndarray) -
     np.testing.assert_array_equal(finer.outlined(labels, picture), snap_to_edges(labels, picture, 0.1))
     sure = load_segmenter(run_root, device="cpu", grouping={"snap_to_edges": 0.1, "min_edge_share": 0.6})
     np.testing.assert_array_equal(sure.outlined(labels, picture), outlined(labels, picture, 0.1, 0.6))
+    assert load_segmenter(run_root, device="cpu", grouping={"mirror": True}).model.mirror
     plain = load_segmenter(run_root, device="cpu")
     assert plain.outlined(plain(picture), picture).shape == picture.shape[:2]
     with pytest.raises(ConfigError, match="enlarge"):

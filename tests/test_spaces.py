@@ -99,7 +99,12 @@ def test_grouping_varies_no_weights() -> None:
 
 
 def test_table_3_stands_on_the_nodes_whatever_the_network_is_read_on() -> None:
-    pinned = {"grouping.enlarge": 1, "grouping.snap_to_edges": 0, "grouping.min_edge_share": 0}
+    pinned = {
+        "grouping.enlarge": 1,
+        "grouping.mirror": False,
+        "grouping.snap_to_edges": 0,
+        "grouping.min_edge_share": 0,
+    }
     rows = SPACES["table3"]().rows
     assert all({name: row[name] for name in pinned} == pinned for row in rows)
     assert sorted(row["grouping.num_rounds"] for row in rows) == [1, 2, *[3] * 8]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -138,6 +139,7 @@ class Eisen(nn.Module):
         sampler: draws the pairs.
         grouping: segments from affinities; holds no weights.
         enlarge: pictures to be segmented are made so many times larger first, see `enlarged`; those to train on, not.
+        mirror: they are looked at in a mirror, too, see `embed_views`.
         snap: how far outlines may move to edges of the picture, see `outlines.snap_to_edges`.
         min_edge_share: segments that stand less on edges are left out, see `outlines.drop_faint`.
     """
@@ -149,6 +151,7 @@ class Eisen(nn.Module):
         sampler: NeighborSampler,
         grouping: Grouping,
         enlarge: float = 1.0,
+        mirror: bool = False,
         snap: float = 0.0,
         min_edge_share: float = 0.0,
     ) -> None:
@@ -157,13 +160,30 @@ class Eisen(nn.Module):
         self.head = head
         self.sampler = sampler
         self.grouping = grouping
-        self.enlarge, self.snap, self.min_edge_share = enlarge, snap, min_edge_share
+        self.enlarge, self.mirror = enlarge, mirror
+        self.snap, self.min_edge_share = snap, min_edge_share
 
     def embed(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, tuple[int, int]]:
         """Queries and keys [B, N, D] of all nodes, and the grid (H/4, W/4); the generator draws dropout."""
         features = self.backbone(_pad_to_stride(normalize_images(images)), generator)
         query, key = self.head(features)
         return query.float(), key.float(), (features.shape[-2], features.shape[-1])
+
+    @torch.no_grad()
+    def embed_views(self, images: Tensor, enlarge: float, mirror: bool) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Queries and keys of images to be segmented, and the grid of the enlarged images.
+
+        With `mirror` every node has those of the mirror image behind its own, [B, N, 2D], scaled so that the logit of
+        a pair is the mean of what it is in the image and in the mirror [Decision 143].
+        """
+        images = enlarged(images, enlarge)
+        query, key, grid = self.embed(images)
+        if not mirror:
+            return query, key, grid
+        # What fills up the last nodes must be the same in the mirror, or its nodes would lie between the image's.
+        mirrored = self.embed(_pad_to_stride(images.float()).flip(-1))[:2]
+        other_query, other_key = (nodes.unflatten(1, grid).flip(2).flatten(1, 2) for nodes in mirrored)
+        return torch.cat([query, other_query], -1) / math.sqrt(2), torch.cat([key, other_key], -1), grid
 
     def forward(self, images: Tensor, generator: torch.Generator, num_levels: int = 1) -> list[Level]:
         """Keys, queries and pairs at strides 1, 2, 4, ... of the grid, each with fresh far samples (release: 3 levels).
@@ -185,7 +205,7 @@ class Eisen(nn.Module):
     @torch.no_grad()
     def graph(self, images: Tensor, generator: torch.Generator) -> tuple[AffinityGraph, tuple[int, int]]:
         """Everything that grouping needs of the images, and the grid: of the enlarged images, (H/4, W/4) without."""
-        query, key, grid = self.embed(enlarged(images, self.enlarge))
+        query, key, grid = self.embed_views(images, self.enlarge, self.mirror)
         return AffinityGraph(query, key, self.sampler(*grid, images.shape[0], generator)), grid
 
     @torch.no_grad()

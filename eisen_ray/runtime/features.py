@@ -19,7 +19,7 @@ from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.measures.agreement import segment_agreement
 from eisen_ray.measures.mean_iou import MeanIou, image_iou
 from eisen_ray.model.affinity_graph import AffinityGraph
-from eisen_ray.model.eisen import Eisen, Grouping, enlarged
+from eisen_ray.model.eisen import Eisen
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.outlines import outlined
 from eisen_ray.model.precision import product_dtype
@@ -57,7 +57,7 @@ class Features:
         self.images = list(images)
         self.device = next(network.parameters()).device
         self._network = network
-        self._embedded: dict[tuple[float, int], tuple[Tensor, Tensor, tuple[int, int]]] = {}
+        self._embedded: dict[tuple[float, bool, int], tuple[Tensor, Tensor, tuple[int, int]]] = {}
         self._cache: OrderedDict[tuple[str, int], dict[int, Tensor]] = OrderedDict()
         self._cache_bytes = cache_bytes
         self.num_propagations = 0
@@ -76,11 +76,10 @@ class Features:
             passes: with two, their agreement is among the facts.
         """
         found: dict[int, list[ImageFacts]] = {count: [] for count in iterations}
-        built = build_grouping(grouping)
         for place in range(len(self.images)):
             plateaus = self._plateaus(place, model, grouping, iterations, seed, passes)
             for count in iterations:
-                runs = self._read(place, built, grouping.enlarge, plateaus[count], seed)
+                runs = self._read(place, grouping, plateaus[count], seed)
                 found[count].append(_facts(self.images[place], runs, grouping))
         return found
 
@@ -91,21 +90,21 @@ class Features:
 
         After `score` with the same arguments no messages are passed again.
         """
-        built = build_grouping(grouping)
         found = []
         for place in range(min(wanted, len(self.images))):
             plateaus = self._plateaus(place, model, grouping, [count], seed, passes)
-            labels = self._read(place, built, grouping.enlarge, plateaus[count], seed)[0]
+            labels = self._read(place, grouping, plateaus[count], seed)[0]
             found.append(_outlined(labels, self.images[place], grouping))
         return found
 
     @torch.no_grad()
-    def _embed(self, place: int, enlarge: float) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        """Queries, keys and grid of an image; worked out once for each enlargement."""
-        found = self._embedded.get((enlarge, place))
+    def _embed(self, place: int, grouping: GroupingConfig) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Queries, keys and grid of an image; worked out once for each way to look at it."""
+        views = (grouping.enlarge, grouping.mirror)
+        found = self._embedded.get((*views, place))
         if found is None:
             batch = torch.from_numpy(np.array(self.images[place].image))[None].permute(0, 3, 1, 2).to(self.device)
-            found = self._embedded[enlarge, place] = self._network.embed(enlarged(batch, enlarge))
+            found = self._embedded[(*views, place)] = self._network.embed_views(batch, *views)
         return found
 
     @torch.no_grad()
@@ -131,7 +130,7 @@ class Features:
         self, place: int, model: ModelConfig, grouping: GroupingConfig, wanted: set[int], seed: int, passes: int
     ) -> dict[int, Tensor]:
         self.num_propagations += 1
-        query, key, grid = self._embed(place, grouping.enlarge)
+        query, key, grid = self._embed(place, grouping)
         sampler = NeighborSampler(model.scope, model.window, model.num_far, model.sampling, model.tile_size)
         graph = AffinityGraph(query, key, sampler(*grid, 1, self._generator("pairs", place, seed)))
         built = build_grouping(grouping)
@@ -143,11 +142,11 @@ class Features:
         return {count: state for count, state in states if count in wanted}
 
     @torch.no_grad()
-    def _read(self, place: int, grouping: Grouping, enlarge: float, plateau: Tensor, seed: int) -> np.ndarray:
+    def _read(self, place: int, grouping: GroupingConfig, plateau: Tensor, seed: int) -> np.ndarray:
         """Label maps [P, h, w] of the passes, on the nodes."""
-        grid = self._embed(place, enlarge)[2]
+        grid, built = self._embed(place, grouping)[2], build_grouping(grouping)
         generator = self._generator("readout", place, seed)
-        runs = [grouping.read(plateau[:, :, run], *grid, generator)[0] for run in range(plateau.shape[2])]
+        runs = [built.read(plateau[:, :, run], *grid, generator)[0] for run in range(plateau.shape[2])]
         return torch.stack(runs).cpu().numpy()
 
     def _generator(self, purpose: str, place: int, seed: int) -> torch.Generator:

@@ -54,6 +54,7 @@ def test_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert segment(monkeypatch, *arguments, "--enlarge", "0.5") == 2
     assert "enlarge" in capsys.readouterr().err
     assert segment(monkeypatch, *arguments, "--enlarge", "2", "--snap-to-edges", "0.05") == 0
+    assert segment(monkeypatch, *arguments, "--mirror", "True") == 0
     assert segment(monkeypatch, *arguments, "--min-edge-share", "0.6") == 2
     assert "grouping.snap_to_edges" in capsys.readouterr().err
     assert segment(monkeypatch, *arguments, "--snap-to-edges", "0.05", "--min-edge-share", "0.6") == 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eisen_ray.errors import ConfigError
-from eisen_ray.model.affinity import AffinityHead, affinity_logits
+from eisen_ray.model.affinity import AffinityHead, affinity_logits, scaled_query
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.competition import Competition
 from eisen_ray.model.eisen import Eisen, Grouping, enlarged
@@ -54,6 +54,39 @@ def test_an_enlarging_network_segments_what_it_would_of_the_larger_picture(
     assert torch.equal(found, plain.segment(enlarged(images(), factor), seeded()))
     # Training is the same.
     assert torch.equal(enlarging(images(), seeded())[0].logits, plain(images(), seeded())[0].logits)
+
+
+@pytest.mark.parametrize(("factor", "width"), [(1, 48), (1, 45), (1.5, 45)])
+def test_with_a_mirror_a_pair_is_the_mean_of_what_it_is_in_both(factor: float, width: int) -> None:
+    model = small_model()
+    batch = images(2, 32, width)
+    query, key, grid = model.embed_views(batch, factor, mirror=True)
+    larger = enlarged(batch, factor).float()
+    # The last nodes are filled up with the last column of pixels, on the same side of the scene in both.
+    larger = torch.nn.functional.pad(larger, (0, -larger.shape[-1] % 4, 0, 0), mode="replicate")
+    seen = [affinity_of_all(model, view) for view in (larger, larger.flip(-1))]
+    place = torch.arange(grid[0] * grid[1]).view(grid).flip(1).flatten()
+    mean = (seen[0] + seen[1][:, place][:, :, place]) / 2
+    torch.testing.assert_close(scaled_query(query) @ key.transpose(1, 2), mean, rtol=1e-4, atol=1e-5)
+    assert grid == (larger.shape[-2] // 4, larger.shape[-1] // 4)
+
+
+def affinity_of_all(model: Eisen, views: torch.Tensor) -> torch.Tensor:
+    query, key, _ = model.embed(views)
+    return scaled_query(query) @ key.transpose(1, 2)
+
+
+def test_a_network_with_a_mirror_segments_by_both_and_learns_without() -> None:
+    plain, mirroring = small_model(), small_model()
+    mirroring.mirror = True
+    graph, grid = mirroring.graph(images(), seeded())
+    assert graph.query.shape[-1] == 2 * plain.graph(images(), seeded())[0].query.shape[-1]
+    # What stands in the mirror of a picture is the mirror of what stands in it.
+    flipped, _ = mirroring.graph(images().flip(-1), seeded())
+    place = torch.arange(grid[0] * grid[1]).view(grid).flip(1).flatten()
+    one, other = (scaled_query(found.query) @ found.key.transpose(1, 2) for found in (graph, flipped))
+    torch.testing.assert_close(one, other[:, place][:, :, place], rtol=1e-4, atol=1e-5)
+    assert torch.equal(mirroring(images(), seeded())[0].logits, plain(images(), seeded())[0].logits)
 
 
 def test_enlarged_pictures_keep_their_values() -> None:

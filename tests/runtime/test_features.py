@@ -49,9 +49,14 @@ def test_an_iteration_on_the_way_is_the_one_of_a_run_that_ends_there(network: Ei
     assert long[2] != long[8]
 
 
-@pytest.mark.parametrize(("mutual", "enlarge"), [(False, 1), (True, 1), (True, 1.5)])
-def test_scores_are_those_of_the_network_itself(network: Eisen, mutual: bool, enlarge: float) -> None:
-    settings = replace(GROUPING, mutual=mutual, enlarge=enlarge)
+@pytest.mark.parametrize(
+    ("mutual", "enlarge", "mirror"), [(False, 1, False), (True, 1, False), (True, 1.5, False), (True, 1, True)]
+)
+def test_scores_are_those_of_the_network_itself(
+    network: Eisen, monkeypatch: pytest.MonkeyPatch, mutual: bool, enlarge: float, mirror: bool
+) -> None:
+    monkeypatch.setattr(network, "mirror", mirror)
+    settings = replace(GROUPING, mutual=mutual, enlarge=enlarge, mirror=mirror)
     image = images(1)[0]
     batch = enlarged(torch.from_numpy(image.image)[None].permute(0, 3, 1, 2), enlarge)
 
