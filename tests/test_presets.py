@@ -133,6 +133,17 @@ def test_young_networks_are_read_until_every_small_thing_is_found() -> None:
     assert min(found(dataclasses.replace(YOUNG, num_rounds=3))) < 28
 
 
+def test_young_networks_see_in_a_mirror_what_they_see_without() -> None:
+    """What belongs together does not depend on which of two mirror images a picture is [Decision 143]."""
+    torch.manual_seed(0)
+    model = build_eisen(ModelConfig(backbone="small", scope="full"), YOUNG).eval()
+    picture = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    (one, grid), (other, _) = (model.graph(view, torch.Generator()) for view in (picture, picture.flip(-1)))
+    place = torch.arange(grid[0] * grid[1]).view(grid).flip(1).flatten()
+    logits, mirrored = (graph.query @ graph.key.transpose(1, 2) for graph in (one, other))
+    torch.testing.assert_close(logits, mirrored[:, place][:, :, place], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["quickstart", "tiny"])
 def test_runs_for_laptops_need_no_gpu_no_source_and_no_weights(name: str) -> None:
     config = PRESETS[name]()
