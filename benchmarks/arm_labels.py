@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from eisen_ray.config import RunConfig, TeacherConfig
+from eisen_ray.config import RunConfig
 from eisen_ray.data.index import Fragment
 from eisen_ray.data.masks import read_masks
 from eisen_ray.data.pairs import decode_labels
@@ -30,6 +30,7 @@ from eisen_ray.runtime.layout import RoundWork, Teacher, fragment_file, promotio
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import from_dict
 from eisen_ray.supervision.targets import split_by_motion, target_labels
+from eisen_ray.teaching import TeacherConfig
 
 ARM = 1
 MOVES_PX, RESTS_PX = 1.0, 0.2

@@ -17,12 +17,12 @@ from eisen_ray.config import (
     MotionConfig,
     RoundsConfig,
     RunConfig,
-    TeacherConfig,
     TrainConfig,
 )
 from eisen_ray.errors import ConfigError
 from eisen_ray.resources import ResourcesConfig
 from eisen_ray.settings import from_dict
+from eisen_ray.teaching import TeacherConfig
 
 # The two operating points of the method (docs/decisions.md, 1).
 RELEASE = GroupingConfig()

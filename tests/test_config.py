@@ -49,6 +49,7 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.TeacherConfig, {"agreement": 1.5}),
     (config.TeacherConfig, {"min_region_nodes": -1}),
     (config.TeacherConfig, {"max_area": 0.0}),
+    (config.TeacherConfig, {"last_explaining_round": -1}),
     (config.TeacherConfig, {"snap_to_edges": -0.1}),
     (config.MotionConfig, {"snap_to_edges": 0.6}),
     (config.TeacherConfig, {"min_edge_share": 1.1, "snap_to_edges": 0.1}),

@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 from eisen_ray.build import build_eisen
-from eisen_ray.config import DataConfig, GroupingConfig, ModelConfig, RunConfig, TeacherConfig
+from eisen_ray.config import DataConfig, GroupingConfig, ModelConfig, RunConfig
 from eisen_ray.errors import ConfigError, DataError, StorageError, WeightsError
 from eisen_ray.inference import Segmenter, choose_device, find_checkpoint, load_segmenter, segment_source
 from eisen_ray.learning.checkpoint import save_checkpoint
 from eisen_ray.model.outlines import outlined, snap_to_edges
 from eisen_ray.report.media import VideoWriter, read_video
 from eisen_ray.settings import to_dict
+from eisen_ray.teaching import TeacherConfig
 
 TINY = RunConfig(
     data=DataConfig(image_height=32, image_width=48),

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from eisen_ray.config import TeacherConfig
 from eisen_ray.data.packed import unpack_labels
 from eisen_ray.learning.step import Batch
 from eisen_ray.runtime.reading import epoch_of, fragment_at, frame_of, position_of, sample_id
 from eisen_ray.supervision.targets import split_by_motion, target_labels
+from eisen_ray.teaching import TeacherConfig
 
 # The buffer gives its first sample when this part of it is full.
 _FIRST_PART = 8

@@ -7,12 +7,13 @@ is left out, so that a rerun finds what is there; what may change them is in, so
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eisen_ray.config import DataConfig, RunConfig
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import digest, to_dict
+from eisen_ray.teaching import TeacherConfig
 
 CONFIG = "config.json"
 CONTACT_SHEET = "report/contact_sheet.png"
@@ -53,6 +54,13 @@ class RoundWork:
         return Store(self.config.targets or self.config.root)
 
     @property
+    def teaching(self) -> TeacherConfig:
+        """The config's `teacher` in this round: `explaining_away` is off after the last round that has it."""
+        teacher = self.config.teacher
+        ended = 0 < teacher.last_explaining_round < self.round_number
+        return replace(teacher, explaining_away=teacher.explaining_away and not ended)
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Nodes of the student's affinity grid, (height, width)."""
         return self.config.data.image_height // 4, self.config.data.image_width // 4
@@ -79,7 +87,7 @@ class RoundWork:
     def segments_folder(self) -> str:
         """Stored confident segments of this round's teacher."""
         # How segments are used, not how they are made.
-        overlay = ("min_moving_share", "explaining_away", "split_by_motion", "heal_rims")
+        overlay = ("min_moving_share", "explaining_away", "last_explaining_round", "split_by_motion", "heal_rims")
         teacher = {key: value for key, value in to_dict(self.config.teacher).items() if key not in overlay}
         weights = self.teacher.sha256 if self.teacher else ""
         return "segments/" + digest(

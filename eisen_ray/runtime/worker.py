@@ -168,7 +168,7 @@ def _batches(
     samples = mixed(passes, work.config.train.shuffle_images, rng, num_fragments)
     for some in batched(samples, work.config.train.batch_size // world_size):
         used = np.array([sample.sample_id for sample in some], dtype=np.int64)
-        yield used, to_batch(some, work.config.teacher, student.generator.device)
+        yield used, to_batch(some, work.teaching, student.generator.device)
     raise DataError("No stored fragment could be read; the reasons are in the folder quarantine under the root.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.arm_labels import judged, variants
-from eisen_ray.config import TeacherConfig
+from eisen_ray.teaching import TeacherConfig
 
 
 def test_things_at_a_moving_arm_are_judged() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from eisen_ray.config import TeacherConfig
 from eisen_ray.data.packed import pack_labels
 from eisen_ray.runtime.batches import Counter, Sample, batched, mixed, replayed, samples_of, shuffled, to_batch
 from eisen_ray.runtime.reading import fragment_at, sample_id
+from eisen_ray.teaching import TeacherConfig
 
 
 def sample(number: int, segments: np.ndarray | None = None) -> Sample:

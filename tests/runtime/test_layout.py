@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -68,9 +69,27 @@ def test_segments_depend_on_the_teacher_and_how_it_groups(work: RoundWork) -> No
     for room, fields in (("grouping", {"num_iterations": 9}), ("teacher", {"num_runs": 5}), ("model", {"window": 5})):
         assert changed(taught, room, **fields).segments_folder != taught.segments_folder
     # How labels are merged later does not change what the teacher says.
-    merged = ({"min_moving_share": 0.01}, {"explaining_away": False}, {"split_by_motion": True}, {"heal_rims": True})
+    merged: tuple[dict[str, Any], ...] = (
+        {"min_moving_share": 0.01},
+        {"explaining_away": False},
+        {"last_explaining_round": 2},
+        {"split_by_motion": True},
+        {"heal_rims": True},
+    )
     for overlay in merged:
         assert changed(taught, "teacher", **overlay).segments_folder == taught.segments_folder
+
+
+@pytest.mark.parametrize(
+    ("last", "explains"), [(0, [True, True, True]), (1, [True, False, False]), (2, [True, True, False])]
+)
+def test_explaining_away_ends_with_its_last_round(work: RoundWork, last: int, explains: list[bool]) -> None:
+    asked = changed(work, "teacher", last_explaining_round=last, heal_rims=True)
+    rounds = [replace(asked, round_number=number).teaching for number in (1, 2, 3)]
+    assert [teaching.explaining_away for teaching in rounds] == explains
+    assert all(replace(teaching, explaining_away=True) == asked.config.teacher for teaching in rounds)
+    never = changed(asked, "teacher", explaining_away=False)
+    assert not replace(never, round_number=2).teaching.explaining_away
 
 
 def test_stored_fragments_are_found_by_id(work: RoundWork) -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from eisen_ray.data.index import Index
+from eisen_ray.runtime.batches import Sample
 from eisen_ray.runtime.feed import last_checkpoint
 from eisen_ray.runtime.layout import RoundWork, reading_file
 from eisen_ray.runtime.passes import make_flow
@@ -25,6 +26,8 @@ from eisen_ray.runtime.samples import reading_list
 from eisen_ray.runtime.stopping import STOP, Stopped
 from eisen_ray.runtime.student import new_student, resume_student, used_samples
 from eisen_ray.runtime.trainer import TrainingError, fit_round
+from eisen_ray.runtime.worker import _batches
+from eisen_ray.teaching import TeacherConfig
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -190,6 +193,20 @@ def _stop_after_step(told: list[dict[str, Any]], step: int) -> None:
     while time.monotonic() < deadline and not any(record["step"] >= step for record in list(told)):
         time.sleep(0.05)
     STOP.asked.set()
+
+
+@pytest.mark.parametrize(("last", "label"), [(0, 3), (1, 4)])
+def test_labels_are_merged_as_the_round_says(pinned: RoundWork, last: int, label: int) -> None:
+    """All of the picture moves and is one confident segment, 3: that explains it, or it stays motion's and is 4."""
+    config = replace(pinned.config, teacher=TeacherConfig(last_explaining_round=last))
+    work = replace(pinned, config=config, round_number=2)
+    work.store.write_json(reading_file(2), work.store.read_json(reading_file(1)))
+    student = new_student(work, torch.device("cpu"))
+    ones = np.ones(work.grid, np.uint16)
+    image = np.zeros((work.grid[0] * 4, work.grid[1] * 4, 3), np.uint8)
+    passes = [iter([Sample(number, image, ones, 3 * ones) for number in range(8)])]
+    _, batch = next(_batches(work, student, passes, rank=0, world_size=1))
+    assert batch.labels.unique().tolist() == [label]
 
 
 def _kill_worker_after_step(told: list[dict[str, Any]], step: int) -> None:
