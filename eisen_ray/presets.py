@@ -58,7 +58,13 @@ def quickstart() -> RunConfig:
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
         teacher=TeacherConfig(
-            num_runs=3, min_region_nodes=8, max_area=0.3, snap_to_edges=0.05, min_edge_share=0.6, heal_rims=True
+            num_runs=3,
+            min_region_nodes=8,
+            max_area=0.3,
+            snap_to_edges=0.05,
+            min_edge_share=0.6,
+            last_explaining_round=2,
+            heal_rims=True,
         ),
         train=TrainConfig(
             num_steps=2000,
