@@ -72,12 +72,14 @@ def test_segments_depend_on_the_teacher_and_how_it_groups(work: RoundWork) -> No
     merged: tuple[dict[str, Any], ...] = (
         {"min_moving_share": 0.01},
         {"explaining_away": False},
-        {"last_explaining_round": 2},
+        {"last_explaining_round": 3},
         {"split_by_motion": True},
-        {"heal_rims": True},
+        {"heal_rims": False},
     )
     for overlay in merged:
-        assert changed(taught, "teacher", **overlay).segments_folder == taught.segments_folder
+        other = changed(taught, "teacher", **overlay)
+        assert other.config != taught.config
+        assert other.segments_folder == taught.segments_folder
 
 
 @pytest.mark.parametrize(
