@@ -13,7 +13,7 @@ import numpy as np
 
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.decode import scan_video
-from eisen_ray.data.frames import Quarantined, read_frames
+from eisen_ray.data.frames import Quarantined, read_frames, resize
 from eisen_ray.data.masks import masked_frames, read_archive, read_masks
 from eisen_ray.errors import DataError
 
@@ -83,6 +83,19 @@ def read_scored(clip: Clip, frames: Sequence[int]) -> tuple[list[ScoredFrame], l
         except DataError as error:
             bad.append(Quarantined(clip.clip_id, f"{clip.address}, frame {frame}", str(error)))
     return found, bad
+
+
+def read_to_show(clip: Clip, frame: int, width: int) -> ScoredFrame | None:
+    """One frame and its mask for a sheet: the picture `width` px wide in its own shape, the mask at its own size.
+
+    None: it cannot be read.
+    """
+    scored, _ = read_scored(clip, [frame])
+    if not scored:
+        return None
+    height, own_width = scored[0].image.shape[:2]
+    size = (max(1, round(width * height / own_width)), width)
+    return scored[0]._replace(image=resize(scored[0].image[None], *size)[0])
 
 
 def _masks(clip: Clip, frames: Sequence[int]) -> list[np.ndarray | DataError]:

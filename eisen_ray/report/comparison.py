@@ -68,13 +68,14 @@ def comparison_table(records: Sequence[Record], name: str, style: Style = "text"
     return format_table(titles, lines, style)
 
 
-def comparison_page(records: Sequence[Record], facts: Mapping[str, str], select_by: str) -> str:
+def comparison_page(records: Sequence[Record], facts: Mapping[str, str], select_by: str, sheet: str = "") -> str:
     """The page in Markdown: a table for each set of the chosen variants, what they cost, then all variants.
 
     Args:
         records: rows, as `runtime.compare` writes them.
         facts: lines of the head.
         select_by: measure on the validation set that chose.
+        sheet: file name of the pictures, "" for none.
     """
     best = chosen(records, select_by)
     sets = list(mean_ious(best[0]))
@@ -101,6 +102,8 @@ def comparison_page(records: Sequence[Record], facts: Mapping[str, str], select_
     if len(records) > len(best):
         for name in sets:
             lines += ["", f"## All settings, {name}", "", comparison_table(records, name, "markdown")]
+    if sheet:
+        lines += ["", "## Pictures", "", f"![some pictures with the segments of every row]({sheet})"]
     return "\n".join(lines) + "\n"
 
 

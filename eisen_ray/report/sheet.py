@@ -50,14 +50,9 @@ def example_row(
             Beside a truth, segments that match none of its objects are pale.
         mean_iou: the prediction's score; None or NaN = not scored.
     """
-    height, width = image.shape[:2]
-    # Drawn at twice the size of small pictures, so that borders stay thin beside 32x32 blocks.
-    zoom = max(1, math.ceil(384 / max(height, width)))
-    large = np.asarray(Image.fromarray(image).resize((zoom * width, zoom * height), Image.Resampling.BICUBIC))
     reference = truth if truth is not None else prediction
-    panels: list[np.ndarray | None] = [image]
-    for labels in (motion, teacher, prediction, truth):
-        panels.append(None if labels is None else _label_panel(large, labels, reference, quiet=truth is not None))
+    maps = (motion, teacher, prediction, truth)
+    panels = [image, *_label_panels(image, maps, reference, quiet=truth is not None)]
     scored = mean_iou is not None and math.isfinite(mean_iou)
     return SheetRow(caption, panels, f"mean IoU {mean_iou:.2f}" if scored else "")
 
@@ -73,6 +68,13 @@ def scored_row(
     """The row under `SCORED_TITLES`; arguments as for `example_row`."""
     row = example_row(image, caption=caption, prediction=prediction, truth=truth, mean_iou=mean_iou)
     return row._replace(panels=[row.panels[EXAMPLE_TITLES.index(title)] for title in SCORED_TITLES])
+
+
+def compared_row(
+    image: np.ndarray, *, caption: str, truth: np.ndarray, predictions: Sequence[np.ndarray | None]
+) -> SheetRow:
+    """The picture, its truth, then the segments of several methods; pictures and colours as for `example_row`."""
+    return SheetRow(caption, [image, *_label_panels(image, (truth, *predictions), truth, quiet=True)])
 
 
 def contact_sheet(
@@ -114,6 +116,16 @@ def png_bytes(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _label_panels(
+    image: np.ndarray, maps: Sequence[np.ndarray | None], reference: np.ndarray | None, quiet: bool
+) -> list[np.ndarray | None]:
+    height, width = image.shape[:2]
+    # Drawn at twice the size of small pictures, so that borders stay thin beside 32x32 blocks.
+    zoom = max(1, math.ceil(384 / max(height, width)))
+    large = np.asarray(Image.fromarray(image).resize((zoom * width, zoom * height), Image.Resampling.BICUBIC))
+    return [None if labels is None else _label_panel(large, labels, reference, quiet) for labels in maps]
 
 
 def _label_panel(image: np.ndarray, labels: np.ndarray, reference: np.ndarray | None, quiet: bool) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,7 @@ from eisen_ray.runtime.bootstrap import settled_place
 from eisen_ray.runtime.checkpoints import StoredCheckpoint, find_checkpoint
 from eisen_ray.runtime.cluster import Capacity, capacity, connect
 from eisen_ray.runtime.evaluate import look
+from eisen_ray.runtime.peer_pictures import Shown, comparison_sheet, pack_shown, shown_pictures, unpack_shown
 from eisen_ray.runtime.peer_scoring import Came, PeerWork, asked_rows, came_out, scored_by_peer
 from eisen_ray.runtime.peer_targets import PeerTargets
 from eisen_ray.runtime.peer_training import Training, train_peer
@@ -43,12 +44,12 @@ from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.storage import Store
 from eisen_ray.settings import digest, to_dict
 
-TABLE, PAGE = "compare.json", "compare.md"
-"""What a comparison leaves behind, beside a file for each row and the weights of trained peers."""
+TABLE, PAGE, SHEET = "compare.json", "compare.md", "compare.png"
+"""What a comparison leaves behind, beside a record and some label maps of each row and the weights of trained peers."""
 
 
 def compare(config: CompareConfig) -> list[dict[str, Any]]:
-    """Make the rows of a table that are missing; write and print all of them.
+    """Make the rows of a table that are missing; write, print and draw all of them.
 
     Returns:
         One record for each row and variant.
@@ -133,9 +134,13 @@ class Table:
         for row in rows:
             records += self._records(row)
             write_pages(self.store, self.config, records)
+        best = chosen(records, self.config.select_by)
+        self.store.write(SHEET, self._sheet(best))
+        write_pages(self.store, self.config, records, SHEET)
         for name in self.set_names:
-            self.reporter.say(f"{name}\n{comparison_table(chosen(records, self.config.select_by), name)}\n")
+            self.reporter.say(f"{name}\n{comparison_table(best, name)}\n")
         self.reporter.say(f"results  {self.store.uri(PAGE)}")
+        self.reporter.say(f"pictures {self.store.uri(SHEET)}")
         return records
 
     def _records(self, row: str) -> list[dict[str, Any]]:
@@ -143,7 +148,9 @@ class Table:
         files = [self._file(row, variant) for variant in variants]
         missing = [place for place, file in enumerate(files) if not self.store.exists(file)]
         made = self._make(row, [variants[place] for place in missing]) if missing else []
-        for place, record in zip(missing, made, strict=True):
+        for place, (record, maps) in zip(missing, made, strict=True):
+            # The record comes last: a row that has one is complete.
+            self.store.write(maps_file(files[place]), maps)
             self.store.write_json(files[place], record)
         records = [self.store.read_json(file) for file in files]
         for place, record in enumerate(records):
@@ -152,7 +159,7 @@ class Table:
             self.reporter.say(f"{title_of(record)}  mIoU {', '.join(found)}{done}")
         return records
 
-    def _make(self, row: str, variants: list[dict[str, float]]) -> list[dict[str, Any]]:
+    def _make(self, row: str, variants: list[dict[str, float]]) -> list[tuple[dict[str, Any], bytes]]:
         trained = self._train(row) if supervision_of(row) else None
         work = PeerWork(
             config=self._targets.settled if row == "moving-region" else self.config,
@@ -165,16 +172,25 @@ class Table:
         found = self._score(work)
         # Of the whole pipeline: reading, its actor's start and all variants included.
         pace = (time.monotonic() - began) / sum(len(each.images) for each in found)
-        return [
-            {
+        made = []
+        for place, variant in enumerate(variants):
+            record = {
                 "row": row,
                 "variant": variant,
                 "trained": trained,
                 "seconds_per_image": pace,
                 "sets": {name: self._summed(found, name, place) for name in self.set_names},
             }
-            for place, variant in enumerate(variants)
-        ]
+            own = [each for each in found if each.variant == place]
+            made.append((record, pack_shown(own, self._shown, work.image_size)))
+        return made
+
+    def _sheet(self, records: Sequence[Mapping[str, Any]]) -> bytes:
+        columns = []
+        for record in records:
+            file = maps_file(self._file(record["row"], record["variant"]))
+            columns.append((title_of(record), unpack_shown(self.store.read(file)) if self.store.exists(file) else {}))
+        return comparison_sheet(self._shown, columns, self.config.data.image_width)
 
     def _summed(self, found: list[Came], name: str, variant: int) -> dict[str, Any]:
         own = [each for each in found if (each.set_name, each.variant) == (name, variant)]
@@ -234,12 +250,21 @@ class Table:
         return {"weights": weights, **{key: meta[key] for key in ("step", "seconds", "loss")}}
 
     @cached_property
+    def _shown(self) -> list[Shown]:
+        return shown_pictures({name: self._set(name) for name in self.set_names}, self.config.max_images)
+
+    @cached_property
     def _targets(self) -> PeerTargets:
         return PeerTargets(self.config, self.offered.has_gpus, self.reporter)
 
 
-def write_pages(store: Store, config: CompareConfig, records: list[dict[str, Any]]) -> None:
-    """Write the records as JSON and as a page."""
+def maps_file(record_file: str) -> str:
+    """Where the label maps of a row lie that its sheet shows, beside its record."""
+    return f"{record_file.removesuffix('.json')}.npz"
+
+
+def write_pages(store: Store, config: CompareConfig, records: list[dict[str, Any]], sheet: str = "") -> None:
+    """Write the records as JSON and as a page, which shows `sheet` if there is one."""
     offered = ray.cluster_resources()
     data = config.data
     facts = {
@@ -254,4 +279,4 @@ def write_pages(store: Store, config: CompareConfig, records: list[dict[str, Any
         f"torch {torch.__version__}",
     }
     store.write_json(TABLE, {"config": to_dict(config), "facts": facts, "rows": records})
-    store.write(PAGE, comparison_page(records, facts, config.select_by).encode())
+    store.write(PAGE, comparison_page(records, facts, config.select_by, sheet).encode())

@@ -13,10 +13,10 @@ import ray.data
 
 from eisen_ray.data.clips import Clip
 from eisen_ray.data.files import natural_key
-from eisen_ray.data.frames import Quarantined, resize
+from eisen_ray.data.frames import Quarantined
 from eisen_ray.data.layouts import list_scored
 from eisen_ray.data.packed import unpack_labels
-from eisen_ray.data.scored_frames import MaskedClip, check_scored, read_scored
+from eisen_ray.data.scored_frames import MaskedClip, check_scored, read_to_show
 from eisen_ray.errors import ConfigError
 from eisen_ray.evaluate_config import EvaluateConfig
 from eisen_ray.measures.image_scores import ImageScores
@@ -228,16 +228,12 @@ def _sheet(checkpoint: StoredCheckpoint, config: EvaluateConfig, found: Found) -
     rows = []
     for pick in pick_images(found.images):
         name, frame = pick.image.clip_id, pick.image.frame
-        scored, _ = read_scored(found.clips[name], [frame])
-        if not scored:
+        scored = read_to_show(found.clips[name], frame, data.image_width)
+        if scored is None:
             continue
-        # As wide as the network's input, but in the picture's own shape.
-        height, width = scored[0].image.shape[:2]
-        image = resize(scored[0].image[None], max(1, round(data.image_width * height / width)), data.image_width)[0]
-        truth = scored[0].truth
         if config.data.ignore_id:
-            truth[truth == config.data.ignore_id] = 0
-        rows.append(picked_row(pick, image, unpack_labels(found.labels[name, frame], grid), truth))
+            scored.truth[scored.truth == config.data.ignore_id] = 0
+        rows.append(picked_row(pick, scored.image, unpack_labels(found.labels[name, frame], grid), scored.truth))
     if not rows:
         return b""
     heading = f"{Path(checkpoint.path).name} on {config.data.source or config.data.layout}"

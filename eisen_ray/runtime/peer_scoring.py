@@ -165,12 +165,14 @@ class Came(NamedTuple):
         set_name: of which set they are.
         variant: number of the variant.
         images: their scores.
+        labels: packed label map of each.
         left_out: frames that cannot be scored.
     """
 
     set_name: str
     variant: int
     images: list[ImageScores]
+    labels: list[bytes]
     left_out: list[Quarantined]
 
 
@@ -178,4 +180,5 @@ def came_out(row: Mapping[str, Any]) -> Came:
     """The content of a row from `scored_by_peer`."""
     asked = Clip.from_json(row["clip"]).meta[ASKED]
     images = [ImageScores.from_dict(values) for values in json.loads(row["scores"])]
-    return Came(asked["set"], asked["variant"], images, [Quarantined.from_dict(x) for x in json.loads(row["failures"])])
+    left_out = [Quarantined.from_dict(item) for item in json.loads(row["failures"])]
+    return Came(asked["set"], asked["variant"], images, list(row["labels"]), left_out)

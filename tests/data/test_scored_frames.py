@@ -7,7 +7,7 @@ import pytest
 
 from eisen_ray.data import bridge, davis, frame_folders, playroom, videos
 from eisen_ray.data.frames import Quarantined
-from eisen_ray.data.scored_frames import MaskedClip, check_scored, find_masked, read_scored
+from eisen_ray.data.scored_frames import MaskedClip, check_scored, find_masked, read_scored, read_to_show
 from eisen_ray.errors import DataError
 from tests.video_files import archive_bytes, frame_files, full_decode, moving_frames, picture_bytes, video_bytes, write
 
@@ -96,6 +96,16 @@ def test_a_bad_mask_costs_one_frame_and_is_named(tmp_path) -> None:
     assert "00001.png: cannot be decoded" in reasons[0]
     assert "mask of 20x24, frame of 32x24; expected the same shape" in reasons[1]
     assert "00003.png: zero-length file" in reasons[2]
+
+
+def test_a_picture_for_a_sheet_keeps_its_shape_and_its_mask(tmp_path) -> None:
+    files = frame_files("a", FRAMES) | mask_files("a_masks", [1, 3])
+    (clip,) = frame_folders.list_clips(write(tmp_path, files))
+    shown = read_to_show(clip, 3, 16)
+    assert shown is not None
+    assert shown.image.shape == (12, 16, 3)
+    assert np.array_equal(shown.truth, MASKS[3])
+    assert read_to_show(clip, 2, 16) is None, "it has no mask"
 
 
 def test_a_mask_may_be_larger_than_its_frame(tmp_path) -> None:

@@ -48,3 +48,7 @@ def test_page(records: list[dict[str, Any]]) -> None:
     assert "best IoU on the validation set" in page
     assert "  2m05s |" in page
     assert ("## All settings, val" in page) == (len(records) == 3)
+    assert "Pictures" not in page
+    assert comparison_page(records, {}, "best_iou", "x.png").endswith(
+        "\n## Pictures\n\n![some pictures with the segments of every row](x.png)\n"
+    )

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from eisen_ray.compare_config import CompareConfig
 from eisen_ray.errors import ConfigError
 from eisen_ray.runtime.checkpoints import StoredCheckpoint
-from eisen_ray.runtime.compare import PAGE, TABLE, compare, possible_rows, settled
+from eisen_ray.runtime.compare import PAGE, SHEET, TABLE, compare, possible_rows, settled
 from tests.runtime.peers import small_table
 
 
@@ -32,6 +33,8 @@ def test_a_table_is_made_once(tmp_path: Path, ray_cluster: None, capsys: pytest.
     page = (tmp_path / "root" / PAGE).read_text()
     assert "## test" in page
     assert "4 images with objects, 4 objects." in page
+    assert f"]({SHEET})" in page
+    assert sheet_size(tmp_path) == (16 * 2 + 3 * 200 - 8, 16 * 2 + 28 + 8 * (129 + 26 + 8) - 8), "both sets, best scale"
 
     more = replace(config, variants=replace(config.variants, felzenszwalb_scales=(100.0, 50.0)), rows=("felzenszwalb",))
     again = compare(more)
@@ -39,6 +42,15 @@ def test_a_table_is_made_once(tmp_path: Path, ray_cluster: None, capsys: pytest.
     told = capsys.readouterr().out
     assert "felzenszwalb, scale 100  mIoU" in told.split("done before")[0]
     assert told.count("done before") == 1
+    kept = [path.stem for path in (tmp_path / "root" / "rows").glob("*.npz")]
+    assert sorted(kept) == sorted(path.stem for path in (tmp_path / "root" / "rows").glob("*.json"))
+    assert len(kept) == 3
+
+
+def sheet_size(place: Path) -> tuple[int, int]:
+    """Width and height of the pictures of `small_table`."""
+    with Image.open(place / "root" / SHEET) as read:
+        return read.size
 
 
 @pytest.mark.slow
