@@ -19,6 +19,7 @@ def test_a_table_is_made_once(tmp_path: Path, ray_cluster: None, capsys: pytest.
     config = replace(config, test_source=config.data.source)
     records = compare(config)
     told = capsys.readouterr().out
+    assert told.endswith(f"/{SHEET}\n")
     assert "left out  dino/spectral: needs --dino" in told
     assert "clip1/00000.png: no frame has a mask" in told
     assert [(record["row"], record["variant"]) for record in records] == [
@@ -45,6 +46,12 @@ def test_a_table_is_made_once(tmp_path: Path, ray_cluster: None, capsys: pytest.
     kept = [path.stem for path in (tmp_path / "root" / "rows").glob("*.npz")]
     assert sorted(kept) == sorted(path.stem for path in (tmp_path / "root" / "rows").glob("*.json"))
     assert len(kept) == 3
+
+    # A root of before there were sheets.
+    for path in (tmp_path / "root" / "rows").glob("*.npz"):
+        path.unlink()
+    assert compare(more) == again
+    assert sheet_size(tmp_path)[0] == 16 * 2 + 3 * 200 - 8
 
 
 def sheet_size(place: Path) -> tuple[int, int]:
