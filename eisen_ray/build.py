@@ -29,6 +29,7 @@ def build_eisen(model: ModelConfig, grouping: GroupingConfig) -> Eisen:
         mirror=grouping.mirror,
         snap=grouping.snap_to_edges,
         min_edge_share=grouping.min_edge_share,
+        num_passes=grouping.num_passes,
     )
 
 

@@ -159,6 +159,8 @@ class GroupingConfig:
     """Theta: masks whose Jaccard index is above it compete (paper: 0.2)."""
     min_region_nodes: int = 20
     """Regions smaller than this become unassigned, nodes (release: 20 at 128x128)."""
+    num_passes: int = 1
+    """Passes with different draws; of their segments those are taken that stand best on edges. 1: as it comes."""
     snap_to_edges: float = 0.0
     """Outlines move to edges of the picture within this share of its shorter side (watershed); 0: they run on nodes."""
     min_edge_share: float = 0.0
@@ -171,7 +173,7 @@ class GroupingConfig:
     """Products in message passing; `auto`: bf16 where it is measured to be clearly faster. Sums stay in fp32."""
 
     def __post_init__(self) -> None:
-        at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, min_region_nodes=0)
+        at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, num_passes=1, min_region_nodes=0)
         within(self, threshold="[0, 1)", overlap="(0, 1)", enlarge="[1, 8]", snap_to_edges="[0, 0.5]")
         within(self, min_edge_share="[0, 1]")
         require(self.snap_to_edges or not self.min_edge_share, "grouping.snap_to_edges", 0, "above 0 (min_edge_share)")

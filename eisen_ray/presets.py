@@ -29,7 +29,8 @@ RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
 # Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions, and are
-# read out on more nodes than they are trained on, twice, with as many rounds as find them all [135, 136, 141, 143].
+# read out on more nodes than they are trained on, twice, with as many rounds as find them all, and of three passes the
+# best segments [135, 136, 141, 143, 145].
 YOUNG = GroupingConfig(
     num_iterations=25,
     threshold=0.5,
@@ -40,6 +41,7 @@ YOUNG = GroupingConfig(
     snap_to_edges=0.03,
     enlarge=1.5,
     mirror=True,
+    num_passes=3,
 )
 
 

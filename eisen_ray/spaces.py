@@ -103,6 +103,7 @@ def table3() -> Space:
         "grouping.mirror": False,
         "grouping.snap_to_edges": 0.0,
         "grouping.min_edge_share": 0.0,
+        "grouping.num_passes": 1,
         "grouping.num_rounds": 3,
     }
     changes: list[dict[str, Value]] = [

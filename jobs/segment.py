@@ -22,6 +22,7 @@ def segment(
     device: str = "auto",
     enlarge: float | None = None,
     mirror: bool | None = None,
+    num_passes: int | None = None,
     snap_to_edges: float | None = None,
     min_edge_share: float | None = None,
 ) -> None:
@@ -43,6 +44,8 @@ def segment(
         enlarge: Enlarge pictures so many times beyond the training size, for smaller things; slower by its fourth
             power. By default as in the checkpoint (grouping.enlarge).
         mirror: Look at pictures in a mirror, too, and take the mean. By default as in the checkpoint (grouping.mirror).
+        num_passes: Take what stands best on edges of the picture from so many passes; slower by as much. By default as
+            in the checkpoint (grouping.num_passes).
         snap_to_edges: Move outlines to edges of the picture within this share of its shorter side; 0: they run on
             nodes. By default as in the checkpoint (grouping.snap_to_edges).
         min_edge_share: Leave out segments of whose outline less than this share stands on edges of the picture: 0.6
@@ -52,7 +55,8 @@ def segment(
     from eisen_ray.weights import SMALL
 
     asked = {
-        "enlarge": enlarge, "mirror": mirror, "snap_to_edges": snap_to_edges, "min_edge_share": min_edge_share,
+        "enlarge": enlarge, "mirror": mirror, "num_passes": num_passes, "snap_to_edges": snap_to_edges,
+        "min_edge_share": min_edge_share,
     }  # fmt: skip
     finer = {name: value for name, value in asked.items() if value is not None}
     segmenter = load_segmenter(checkpoint or SMALL, num_runs=runs, seed=seed, device=device, grouping=finer)

@@ -70,6 +70,7 @@ USED_ELSEWHERE = {
     (GroupingConfig, "snap_to_edges"): "the network: what it makes of segments after it found them",
     (MotionConfig, "snap_to_edges"): "runtime: what the flow stage makes of motion, which needs the images",
     (GroupingConfig, "min_edge_share"): "the network: which of them it keeps",
+    (GroupingConfig, "num_passes"): "the network: from how many it chooses",
 }
 
 
@@ -121,8 +122,10 @@ def test_fields_arrive_under_their_own_names() -> None:
         assert getattr(grouping.competition, name) == values[name], name
     for name in ("readout", "plateau_width", "min_region_nodes", "mutual"):
         assert getattr(grouping, name) == values[name], name
-    finer = meta_eisen(SMALL, GroupingConfig(enlarge=1.5, mirror=True, snap_to_edges=0.1, min_edge_share=0.6))
-    assert (finer.enlarge, finer.mirror, finer.snap, finer.min_edge_share) == (1.5, True, 0.1, 0.6)
+    finer = meta_eisen(
+        SMALL, GroupingConfig(enlarge=1.5, mirror=True, snap_to_edges=0.1, min_edge_share=0.6, num_passes=2)
+    )
+    assert (finer.enlarge, finer.mirror, finer.snap, finer.min_edge_share, finer.num_passes) == (1.5, True, 0.1, 0.6, 2)
     sampler = meta_eisen(SMALL, GroupingConfig()).sampler
     for name in ("scope", "window", "num_far", "sampling", "tile_size"):
         assert getattr(sampler, name) == getattr(SMALL, name), name

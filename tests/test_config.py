@@ -58,6 +58,7 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.TeacherConfig, {"enlarge": 1.5}),
     (config.GroupingConfig, {"min_edge_share": -0.5, "snap_to_edges": 0.1}),
     (config.GroupingConfig, {"min_edge_share": 0.5}),
+    (config.GroupingConfig, {"num_passes": 0}),
     (config.GroupingConfig, {"enlarge": 8.5}),
     (config.GroupingConfig, {"snap_to_edges": 0.6}),
     (config.TeacherConfig, {"min_moving_share": 1.5}),

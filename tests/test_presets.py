@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -142,6 +143,18 @@ def test_young_networks_see_in_a_mirror_what_they_see_without() -> None:
     place = torch.arange(grid[0] * grid[1]).view(grid).flip(1).flatten()
     logits, mirrored = (graph.query @ graph.key.transpose(1, 2) for graph in (one, other))
     torch.testing.assert_close(logits, mirrored[:, place][:, :, place], rtol=1e-4, atol=1e-4)
+
+
+def test_young_networks_are_read_from_several_passes() -> None:
+    """What one pass of three misses is in the others [Decision 145]."""
+    model = build_eisen(ModelConfig(backbone="small"), YOUNG)
+    picture = np.full((96, 96, 3), 60, np.uint8)
+    picture[16:48, 12:44] = 200
+    missed, seen = np.ones((2, 24, 24), np.int64)
+    seen[4:12, 3:11] = 2
+    passes = [missed] * (model.num_passes - 1) + [seen]
+    assert len(np.unique(model.chosen(np.stack(passes), picture))) == 2
+    assert len(passes) == 3
 
 
 @pytest.mark.parametrize("name", ["quickstart", "tiny"])

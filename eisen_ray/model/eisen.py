@@ -13,6 +13,7 @@ from eisen_ray.errors import ConfigError
 from eisen_ray.model.affinity import AffinityHead, affinity_logits
 from eisen_ray.model.affinity_graph import AffinityGraph
 from eisen_ray.model.backbone import normalize_images
+from eisen_ray.model.best_segments import best_segments
 from eisen_ray.model.competition import Competition
 from eisen_ray.model.kprop import KProp, initial_active, initial_plateau
 from eisen_ray.model.neighbors import NeighborSampler
@@ -142,6 +143,7 @@ class Eisen(nn.Module):
         mirror: they are looked at in a mirror, too, see `embed_views`.
         snap: how far outlines may move to edges of the picture, see `outlines.snap_to_edges`.
         min_edge_share: segments that stand less on edges are left out, see `outlines.drop_faint`.
+        num_passes: a run's segments are chosen from so many passes, see `best_segments`.
     """
 
     def __init__(
@@ -154,6 +156,7 @@ class Eisen(nn.Module):
         mirror: bool = False,
         snap: float = 0.0,
         min_edge_share: float = 0.0,
+        num_passes: int = 1,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -161,7 +164,7 @@ class Eisen(nn.Module):
         self.sampler = sampler
         self.grouping = grouping
         self.enlarge, self.mirror = enlarge, mirror
-        self.snap, self.min_edge_share = snap, min_edge_share
+        self.snap, self.min_edge_share, self.num_passes = snap, min_edge_share, num_passes
 
     def embed(self, images: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, tuple[int, int]]:
         """Queries and keys [B, N, D] of all nodes, and the grid (H/4, W/4); the generator draws dropout."""
@@ -215,9 +218,22 @@ class Eisen(nn.Module):
 
     @torch.no_grad()
     def segment_runs(self, images: Tensor, generator: torch.Generator, num_runs: int) -> Tensor:
-        """Segments of `num_runs` passes with different draws over the same affinities: int64 [P, B, h, w]."""
+        """Segments of `num_runs` runs with different draws over the same affinities: int64 [R, B, h, w].
+
+        A run is a single pass, or with `num_passes` what is best in so many.
+        """
         graph, grid = self.graph(images, generator)
-        return self.grouping(graph, grid, generator, num_runs)
+        passes = self.grouping(graph, grid, generator, num_runs * self.num_passes)
+        if self.num_passes == 1:
+            return passes
+        maps = passes.unflatten(0, (num_runs, self.num_passes)).cpu().numpy()
+        pictures = images.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        chosen = [[self.chosen(run[:, place], picture) for place, picture in enumerate(pictures)] for run in maps]
+        return torch.from_numpy(np.array(chosen)).to(passes.device)
+
+    def chosen(self, passes: np.ndarray, picture: np.ndarray) -> np.ndarray:
+        """The best segments of the passes [P, h, w] over a picture uint8 [H, W, 3]: [h, w], see `best_segments`."""
+        return best_segments(passes, picture, self.snap, self.grouping.min_region_nodes)
 
     def outlined(self, labels: np.ndarray, picture: np.ndarray) -> np.ndarray:
         """Segments [h, w] of a picture uint8 [H, W, 3] with its outlines, see `outlines.outlined`."""

@@ -19,6 +19,7 @@ from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.measures.agreement import segment_agreement
 from eisen_ray.measures.mean_iou import MeanIou, image_iou
 from eisen_ray.model.affinity_graph import AffinityGraph
+from eisen_ray.model.best_segments import best_segments
 from eisen_ray.model.eisen import Eisen
 from eisen_ray.model.neighbors import NeighborSampler
 from eisen_ray.model.outlines import outlined
@@ -77,7 +78,7 @@ class Features:
         """
         found: dict[int, list[ImageFacts]] = {count: [] for count in iterations}
         for place in range(len(self.images)):
-            plateaus = self._plateaus(place, model, grouping, iterations, seed, passes)
+            plateaus = self._plateaus(place, model, grouping, iterations, seed, passes * grouping.num_passes)
             for count in iterations:
                 runs = self._read(place, grouping, plateaus[count], seed)
                 found[count].append(_facts(self.images[place], runs, grouping))
@@ -92,7 +93,7 @@ class Features:
         """
         found = []
         for place in range(min(wanted, len(self.images))):
-            plateaus = self._plateaus(place, model, grouping, [count], seed, passes)
+            plateaus = self._plateaus(place, model, grouping, [count], seed, passes * grouping.num_passes)
             labels = self._read(place, grouping, plateaus[count], seed)[0]
             found.append(_outlined(labels, self.images[place], grouping))
         return found
@@ -143,11 +144,16 @@ class Features:
 
     @torch.no_grad()
     def _read(self, place: int, grouping: GroupingConfig, plateau: Tensor, seed: int) -> np.ndarray:
-        """Label maps [P, h, w] of the passes, on the nodes."""
+        """Label maps [R, h, w] of the runs, on the nodes."""
         grid, built = self._embed(place, grouping)[2], build_grouping(grouping)
         generator = self._generator("readout", place, seed)
-        runs = [built.read(plateau[:, :, run], *grid, generator)[0] for run in range(plateau.shape[2])]
-        return torch.stack(runs).cpu().numpy()
+        read = [built.read(plateau[:, :, number], *grid, generator)[0] for number in range(plateau.shape[2])]
+        passes = torch.stack(read).cpu().numpy()
+        if grouping.num_passes == 1:
+            return passes
+        picture, reach = self.images[place].image, grouping.snap_to_edges
+        runs = passes.reshape(-1, grouping.num_passes, *grid)
+        return np.stack([best_segments(run, picture, reach, grouping.min_region_nodes) for run in runs])
 
     def _generator(self, purpose: str, place: int, seed: int) -> torch.Generator:
         image = self.images[place]

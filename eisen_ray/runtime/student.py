@@ -62,7 +62,8 @@ def load_teacher(work: RoundWork, teaching: bool = False) -> Eisen:
     grouping, teacher = work.config.grouping, work.config.teacher
     if teaching:
         own = ("num_iterations", "enlarge", "snap_to_edges", "min_edge_share")
-        grouping = replace(grouping, **{name: getattr(teacher, name) for name in own})
+        # What a teacher's passes say is settled by their agreement.
+        grouping = replace(grouping, num_passes=1, **{name: getattr(teacher, name) for name in own})
     model = build_eisen(work.config.model, grouping)
     load_promoted(work.store, work.teacher, model)
     return model.eval()

@@ -55,6 +55,9 @@ def test_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "enlarge" in capsys.readouterr().err
     assert segment(monkeypatch, *arguments, "--enlarge", "2", "--snap-to-edges", "0.05") == 0
     assert segment(monkeypatch, *arguments, "--mirror", "True") == 0
+    assert segment(monkeypatch, *arguments, "--num-passes", "2") == 0
+    assert segment(monkeypatch, *arguments, "--num-passes", "0") == 2
+    assert "num_passes" in capsys.readouterr().err
     assert segment(monkeypatch, *arguments, "--min-edge-share", "0.6") == 2
     assert "grouping.snap_to_edges" in capsys.readouterr().err
     assert segment(monkeypatch, *arguments, "--snap-to-edges", "0.05", "--min-edge-share", "0.6") == 0

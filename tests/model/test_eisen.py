@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from eisen_ray.errors import ConfigError
 from eisen_ray.model.affinity import AffinityHead, affinity_logits, scaled_query
 from eisen_ray.model.affinity_graph import AffinityGraph
+from eisen_ray.model.best_segments import best_segments
 from eisen_ray.model.competition import Competition
 from eisen_ray.model.eisen import Eisen, Grouping, enlarged
 from eisen_ray.model.kprop import KProp
@@ -87,6 +90,26 @@ def test_a_network_with_a_mirror_segments_by_both_and_learns_without() -> None:
     one, other = (scaled_query(found.query) @ found.key.transpose(1, 2) for found in (graph, flipped))
     torch.testing.assert_close(one, other[:, place][:, :, place], rtol=1e-4, atol=1e-5)
     assert torch.equal(mirroring(images(), seeded())[0].logits, plain(images(), seeded())[0].logits)
+
+
+def test_a_run_is_chosen_from_its_own_passes() -> None:
+    model = small_model()
+    with torch.no_grad():
+        for weights in model.head.parameters():
+            weights.mul_(8)  # passes differ
+    batch = images(2, 33, 47)
+    passes = model.segment_runs(batch, seeded(), 6).numpy()
+    model.snap, model.num_passes = 0.05, 3
+    found = model.segment_runs(batch, seeded(), 2)
+    assert found.shape == (2, 2, 9, 12)
+    pictures = batch.permute(0, 2, 3, 1).numpy()
+    for run, place in itertools.product(range(2), range(2)):
+        own = passes[3 * run : 3 * run + 3, place]
+        assert np.array_equal(found[run, place], best_segments(own, pictures[place], 0.05, 4))
+        assert not np.array_equal(found[run, place], own[0]), "it is a choice"
+    floats = model.segment_runs(batch.float(), seeded(), 2)
+    assert torch.equal(floats, found)
+    assert torch.equal(model.segment(batch, seeded()), model.segment_runs(batch, seeded(), 1)[0])
 
 
 def test_enlarged_pictures_keep_their_values() -> None:

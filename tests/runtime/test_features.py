@@ -11,8 +11,9 @@ import torch
 from eisen_ray.build import build_eisen, build_grouping
 from eisen_ray.config import GroupingConfig, ModelConfig
 from eisen_ray.measures.mean_iou import image_iou
+from eisen_ray.model.best_segments import best_segments
 from eisen_ray.model.eisen import Eisen, enlarged
-from eisen_ray.model.outlines import drop_faint
+from eisen_ray.model.outlines import drop_faint, outlined
 from eisen_ray.model.precision import product_dtype
 from eisen_ray.runtime.features import Features, summed_facts
 from eisen_ray.runtime.layout import stable_seed
@@ -82,6 +83,21 @@ def test_label_maps_are_those_that_were_scored(network: Eisen, passes: int) -> N
     assert [float((labels > 0).mean()) for labels in maps] == [facts["coverage"] for facts in scored]
     assert len(features.label_maps(MODEL, GROUPING, 5, 0, passes, wanted=1)) == 1
     assert features.num_propagations == len(maps)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_runs_are_chosen_from_passes_of_their_own(network: Eisen, runs: int) -> None:
+    features = Features(network, images())
+    single = replace(GROUPING, min_region_nodes=1, snap_to_edges=0.1)
+    passes = [features._read(0, single, features._plateaus(0, MODEL, single, [4], 0, 3 * runs)[4], 0)]
+    several = replace(single, num_passes=3)
+    scored = features.score(MODEL, several, (4,), seed=0, passes=runs)[4]
+    maps = features.label_maps(MODEL, several, 4, 0, runs, wanted=9)
+    image = images()[0]
+    expected = outlined(best_segments(passes[0][:3], image.image, 0.1, 1), image.image, 0.1, 0.0)
+    assert np.array_equal(maps[0], expected)
+    assert scored[0]["mean_iou"] == image_iou(expected, image.truth, 1).ious.mean()
+    assert ("agreement" in scored[0]) == (runs == 2)
 
 
 def test_readouts_share_plateaus_and_other_settings_do_not(network: Eisen) -> None:
