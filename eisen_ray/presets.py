@@ -28,14 +28,14 @@ from eisen_ray.teaching import TeacherConfig
 RELEASE = GroupingConfig()
 PAPER = GroupingConfig(num_iterations=40, threshold=0.5, start="first")
 
-# Few steps leave noisy affinities, against which a wide plateau helps most; small grids have small regions, and are
-# read out on more nodes than they are trained on, twice, with as many rounds as find them all, and of three passes the
-# best segments [135, 136, 141, 143, 145].
+# Few steps leave noisy affinities, against which a wide plateau helps, and the best of three passes; small grids have
+# small regions, and are read out on more nodes than they are trained on, twice, with as many rounds as find them all
+# [135, 136, 141, 143, 145].
 YOUNG = GroupingConfig(
-    num_iterations=25,
+    num_iterations=20,
     threshold=0.5,
     mutual=True,
-    plateau_width=128,
+    plateau_width=64,
     num_rounds=8,
     min_region_nodes=6,
     snap_to_edges=0.03,
@@ -61,6 +61,7 @@ def quickstart() -> RunConfig:
         grouping=YOUNG,
         teacher=TeacherConfig(
             num_runs=3,
+            plateau_width=128,
             min_region_nodes=8,
             max_area=0.3,
             snap_to_edges=0.05,
@@ -118,8 +119,8 @@ def bridge_small() -> RunConfig:
         flow=replace(base.flow, fallback=False),
         motion=replace(base.motion, min_region_nodes=16),
         model=replace(base.model, scope="local+far"),
-        grouping=replace(YOUNG, plateau_width=64, min_region_nodes=16),
-        teacher=replace(base.teacher, min_region_nodes=16),
+        grouping=replace(YOUNG, min_region_nodes=16),
+        teacher=replace(base.teacher, plateau_width=64, min_region_nodes=16),
         train=replace(base.train, num_steps=800),
         rounds=replace(base.rounds, eval_images=240),
     )
@@ -229,7 +230,7 @@ def tiny() -> RunConfig:
         data=replace(base.data, max_clips=4, image_height=64, image_width=64, pair_stride=3),
         flow=replace(base.flow, estimator="dis", height=128, width=128),
         grouping=replace(base.grouping, plateau_width=32, num_iterations=5),
-        teacher=replace(base.teacher, num_runs=2, num_iterations=5),
+        teacher=replace(base.teacher, num_runs=2, num_iterations=5, plateau_width=32),
         train=replace(
             base.train, num_steps=6, batch_size=4, warmup_steps=2, checkpoint_every_steps=3, log_every_steps=2
         ),

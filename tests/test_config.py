@@ -46,6 +46,7 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.GroupingConfig, {"min_region_nodes": -1}),
     (config.TeacherConfig, {"num_runs": 0}),
     (config.TeacherConfig, {"num_iterations": 0}),
+    (config.TeacherConfig, {"plateau_width": 0}),
     (config.TeacherConfig, {"agreement": 1.5}),
     (config.TeacherConfig, {"min_region_nodes": -1}),
     (config.TeacherConfig, {"max_area": 0.0}),

@@ -155,6 +155,8 @@ def test_young_networks_are_read_from_several_passes() -> None:
     passes = [missed] * (model.num_passes - 1) + [seen]
     assert len(np.unique(model.chosen(np.stack(passes), picture))) == 2
     assert len(passes) == 3
+    work = YOUNG.num_passes * YOUNG.plateau_width * YOUNG.num_iterations
+    assert work <= 1.25 * 128 * 25, "not much more than the single wide pass of before"
 
 
 @pytest.mark.parametrize("name", ["quickstart", "tiny"])

@@ -105,6 +105,7 @@ def test_table_3_stands_on_the_nodes_whatever_the_network_is_read_on() -> None:
         "grouping.snap_to_edges": 0,
         "grouping.min_edge_share": 0,
         "grouping.num_passes": 1,
+        "grouping.plateau_width": 128,
     }
     rows = SPACES["table3"]().rows
     assert all({name: row[name] for name in pinned} == pinned for row in rows)

@@ -61,7 +61,7 @@ def load_teacher(work: RoundWork, teaching: bool = False) -> Eisen:
         raise WeightsError(f"Round {work.round_number} has no teacher; expected a promoted student.")
     grouping, teacher = work.config.grouping, work.config.teacher
     if teaching:
-        own = ("num_iterations", "enlarge", "snap_to_edges", "min_edge_share")
+        own = ("num_iterations", "plateau_width", "enlarge", "snap_to_edges", "min_edge_share")
         # What a teacher's passes say is settled by their agreement.
         grouping = replace(grouping, num_passes=1, **{name: getattr(teacher, name) for name in own})
     model = build_eisen(work.config.model, grouping)

@@ -95,7 +95,7 @@ def test_next_round_begins_with_the_teachers_weights(work: RoundWork, tmp_path: 
 
 def test_a_network_that_teaches_is_read_out_in_its_own_way(work: RoundWork, tmp_path: Path) -> None:
     config = work.config
-    own = {"num_iterations": 3, "enlarge": 2.0, "snap_to_edges": 0.1, "min_edge_share": 0.7}
+    own = {"num_iterations": 3, "plateau_width": 12, "enlarge": 2.0, "snap_to_edges": 0.1, "min_edge_share": 0.7}
     teacher = replace(config.teacher, **own)
     grouping = replace(config.grouping, enlarge=1.5, mirror=True, num_passes=2)
     work = replace(work, config=replace(config, teacher=teacher, grouping=grouping))
@@ -103,8 +103,9 @@ def test_a_network_that_teaches_is_read_out_in_its_own_way(work: RoundWork, tmp_
     work.store.upload(tmp_path / "t", "rounds/1/checkpoint")
     taught = replace(work, teacher=Teacher(path="rounds/1/checkpoint", sha256=sha256))
     teaching, plain = load_teacher(taught, teaching=True), load_teacher(taught)
-    read = (teaching.grouping.kprop.num_iterations, teaching.enlarge, teaching.snap, teaching.min_edge_share)
-    assert read == tuple(own.values())
+    read = (teaching.grouping.kprop.num_iterations, teaching.grouping.plateau_width, teaching.enlarge, teaching.snap)
+    assert (*read, teaching.min_edge_share) == tuple(own.values())
+    assert plain.grouping.plateau_width == work.config.grouping.plateau_width != 12
     assert plain.grouping.kprop.num_iterations == work.config.grouping.num_iterations != 3
     assert plain.enlarge == 1.5
     assert plain.mirror
