@@ -217,7 +217,9 @@ def shaping(row: str, config: CompareConfig) -> dict[str, Any]:
     if needs_dino(row):
         kept |= {"dino": config.dino, "temperature": fixed["dino_temperature"]}
     if readout:
-        kept |= {"max_nodes": fixed["max_nodes"], "grouping": values["grouping"]}
+        kept |= {"max_nodes": fixed["max_nodes"]}
+    if readout or row.startswith("eisen:"):
+        kept |= {"grouping": values["grouping"]}
     return kept | (learning_shape(row, config) if supervision_of(row) else {})
 
 
@@ -229,7 +231,7 @@ def learning_shape(row: str, config: CompareConfig) -> dict[str, Any]:
     kept = {"row": row, "seed": config.seed, "data": data}
     kept["learn"] = {key: value for key, value in values["learn"].items() if key not in places}
     if row.startswith("eisen:"):
-        kept |= {"model": values["model"], "grouping": values["grouping"]}
+        kept |= {"model": values["model"]}
     if supervision_of(row) == "motion":
         kept |= {"flow": values["flow"], "motion": values["motion"]}
     return kept

@@ -108,3 +108,11 @@ def test_as_a_run_and_as_plain_values() -> None:
     assert from_dict(CompareConfig, to_dict(config)) == config
     with pytest.raises(ConfigError, match=r"rows|one of"):
         from_dict(CompareConfig, {"rows": ["nothing"]})
+
+
+def test_weights_do_not_depend_on_how_they_are_read() -> None:
+    changed = replace(CONFIG, grouping=GroupingConfig(threshold=0.1))
+    for row in ("eisen:full", "eisen:motion"):
+        assert learning_shape(row, changed) == learning_shape(row, CONFIG)
+        wider = replace(CONFIG, model=replace(CONFIG.model, embedding_width=7))
+        assert learning_shape(row, wider) != learning_shape(row, CONFIG)
