@@ -6,11 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eisen_ray.model.outlines import edge_shares, snap_to_edges
+from eisen_ray.model.outlines import EDGE_POWER, edge_shares, snap_to_edges
 from eisen_ray.model.regions import connected_regions, to_grid
-
-_EDGE_POWER = 4
-"""As in `surety`, where it was chosen."""
 
 _MAX_TAKEN = 0.3
 """A segment of which more than this share is taken already is another view of what has taken it."""
@@ -42,7 +39,7 @@ def best_segments(
     ious = shared / (sizes[:, None] + sizes - shared)
     support = np.mean([ious[:, owners == run].max(axis=1, initial=0) for run in range(len(runs))], axis=0)
     # A stable order: equal segments of several passes are taken as the first of them has them.
-    order = np.argsort(-(edges**_EDGE_POWER) * support, kind="stable")
+    order = np.argsort(-(edges**EDGE_POWER) * support, kind="stable")
     labels = np.zeros(masks.shape[1], dtype=np.int64)
     for name, place in enumerate(order, start=1):
         free = masks[place] & (labels == 0)

@@ -6,10 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eisen_ray.measures.agreement import segment_stability
-from eisen_ray.model.outlines import edge_shares
-
-_EDGE_POWER = 4
-"""Stands on edges to nine tenths or to six: 0.66 against 0.13."""
+from eisen_ray.model.outlines import EDGE_POWER, edge_shares
 
 
 def segment_confidences(
@@ -27,5 +24,5 @@ def segment_confidences(
     sure = {segment: float((runs[0] == segment).mean()) * value for segment, value in stability.items()}
     if outlined.shape != picture.shape[:2]:
         return sure
-    edges = edge_shares(outlined.astype(np.int64), picture) ** _EDGE_POWER
+    edges = edge_shares(outlined.astype(np.int64), picture) ** EDGE_POWER
     return {segment: sure[segment] * float(edges[segment]) for segment in np.unique(outlined[outlined > 0]).tolist()}
