@@ -227,7 +227,7 @@ class Eisen(nn.Module):
         if self.num_passes == 1:
             return passes
         maps = passes.unflatten(0, (num_runs, self.num_passes)).cpu().numpy()
-        pictures = images.round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        pictures = images.byte().permute(0, 2, 3, 1).cpu().numpy()
         chosen = [[self.chosen(run[:, place], picture) for place, picture in enumerate(pictures)] for run in maps]
         return torch.from_numpy(np.array(chosen)).to(passes.device)
 

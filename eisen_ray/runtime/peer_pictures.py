@@ -31,7 +31,7 @@ class Shown(NamedTuple):
     @property
     def key(self) -> str:
         """Its name among the label maps of a row."""
-        return f"{self.set_name}/{self.clip.clip_id}/{self.frame}"
+        return _key(self.set_name, self.clip.clip_id, self.frame)
 
 
 def shown_pictures(sets: Mapping[str, Sequence[MaskedClip]], max_images: int) -> list[Shown]:
@@ -61,7 +61,7 @@ def pack_shown(found: Sequence[Came], shown: Sequence[Shown], size: tuple[int, i
         size: height and width of its maps.
     """
     packed = {
-        f"{came.set_name}/{image.clip_id}/{image.frame}": labels
+        _key(came.set_name, image.clip_id, image.frame): labels
         for came in found
         for image, labels in zip(came.images, came.labels, strict=True)
     }
@@ -98,3 +98,7 @@ def comparison_sheet(
             maps = [column.get(one.key) for _, column in columns]
             rows.append(compared_row(read.image, caption=caption, truth=read.truth, predictions=maps))
     return png_bytes(contact_sheet(rows, titles))
+
+
+def _key(set_name: str, clip_id: str, frame: int) -> str:
+    return f"{set_name}/{clip_id}/{frame}"
