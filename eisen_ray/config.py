@@ -56,7 +56,7 @@ class FlowConfig:
     num_updates: int = 20
     """RAFT's recurrent updates (authors: 20)."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """RAFT's convolutions; `auto`: bf16 where it is measured to be clearly faster."""
+    """RAFT's convolutions; `auto`: bf16 where the device has units for it."""
     height: int = 512
     """Height at which flow is estimated, px."""
     width: int = 512
@@ -170,7 +170,7 @@ class GroupingConfig:
     mirror: bool = False
     """Logits of pairs in pictures to be segmented are the mean with those in the mirror image; training does not."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Products in message passing; `auto`: bf16 where it is measured to be clearly faster. Sums stay in fp32."""
+    """Products in message passing; `auto`: bf16 where the device has units for it. Sums stay in fp32."""
 
     def __post_init__(self) -> None:
         at_least(self, plateau_width=1, num_iterations=1, num_slots=1, num_rounds=1, num_passes=1, min_region_nodes=0)
@@ -204,7 +204,7 @@ class TrainConfig:
     augment: bool = False
     """Flip, zoom and recolour training images at random, for small data sets (authors: none)."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
-    """`bf16`: autocast of the backbone; loss and optimizer stay in fp32. `auto`: where it is clearly faster."""
+    """`bf16`: autocast of the backbone; loss and optimizer stay in fp32. `auto`: where the device has units."""
     shuffle_images: int = 256
     """Images in the local shuffle buffer of a worker."""
     checkpoint_every_steps: int = 1000

@@ -1,4 +1,4 @@
-"""The type of large products: asked for, or measured."""
+"""The type of large products: asked for, or by the device's units."""
 
 from __future__ import annotations
 
@@ -17,25 +17,36 @@ def test_what_is_asked_for_is_given(asked: precision.Precision, given: torch.dty
 
 
 @pytest.mark.parametrize(
-    ("exact_s", "reduced_s", "given"),
-    [(3.0, 1.0, torch.bfloat16), (1.4, 1.0, torch.float32), (1.0, 5.0, torch.float32)],
+    ("units", "given"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": False, "avx512_f": True}, torch.float32),
+        ({"architecture": "aarch64", "bf16": True}, torch.float32),
+    ],
 )
-def test_auto_takes_bf16_only_for_a_clear_gain(
-    monkeypatch: pytest.MonkeyPatch, exact_s: float, reduced_s: float, given: torch.dtype
+def test_auto_takes_bf16_where_a_processor_has_units_for_it(
+    monkeypatch: pytest.MonkeyPatch, units: dict[str, object], given: torch.dtype
 ) -> None:
-    times = {torch.float32: exact_s, torch.bfloat16: reduced_s}
-    monkeypatch.setattr(precision, "_product_time_s", lambda dtype, _device: times[dtype])
-    precision._faster_dtype.cache_clear()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units, raising=False)
     assert product_dtype("auto", CPU) == given
-    precision._faster_dtype.cache_clear()
 
 
-def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    precision._faster_dtype.cache_clear()
-    first = product_dtype("auto", CPU)
-    monkeypatch.setattr(precision, "_product_time_s", lambda *_: pytest.fail("measured again"))
-    assert product_dtype("auto", CPU) == first
+def test_auto_is_exact_where_torch_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert product_dtype("auto", CPU) == torch.float32
 
 
-def test_times_are_those_of_products() -> None:
-    assert precision._product_time_s(torch.float32, "cpu") > 0
+@pytest.mark.parametrize(("has_units", "given"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_asks_a_gpu_for_units_not_for_emulation(
+    monkeypatch: pytest.MonkeyPatch, has_units: bool, given: torch.dtype
+) -> None:
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or has_units
+    )
+    assert product_dtype("auto", torch.device("cuda")) == given
+
+
+def test_auto_is_exact_on_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    assert product_dtype("auto", torch.device("mps")) == torch.float32
