@@ -60,8 +60,12 @@ def quickstart() -> RunConfig:
         model=ModelConfig(backbone="small", scope="full"),
         grouping=YOUNG,
         teacher=TeacherConfig(
-            num_runs=3,
-            plateau_width=128,
+            num_runs=1,
+            num_iterations=20,
+            threshold=0.4,
+            plateau_width=64,
+            num_passes=3,
+            enlarge=1.25,
             min_region_nodes=8,
             max_area=0.3,
             snap_to_edges=0.05,
@@ -120,7 +124,7 @@ def bridge_small() -> RunConfig:
         motion=replace(base.motion, min_region_nodes=16),
         model=replace(base.model, scope="local+far"),
         grouping=replace(YOUNG, min_region_nodes=16),
-        teacher=replace(base.teacher, plateau_width=64, min_region_nodes=16),
+        teacher=replace(base.teacher, min_region_nodes=16),
         train=replace(base.train, num_steps=800),
         rounds=replace(base.rounds, eval_images=240),
     )

@@ -17,6 +17,10 @@ class TeacherConfig:
     """KProp iterations in these passes (authors: 15)."""
     plateau_width: int = 32
     """Q in these passes (release: 32)."""
+    threshold: float = 0.0
+    """As `grouping.threshold`, for these passes; 0: that one."""
+    num_passes: int = 1
+    """As `grouping.num_passes`: each of these passes is chosen from so many."""
     enlarge: float = 1.0
     """As `grouping.enlarge`, for these passes; needs `snap_to_edges`, which brings segments to the student's nodes."""
     agreement: float = 1.0
@@ -41,8 +45,9 @@ class TeacherConfig:
     """Add thin leftovers of an explained motion to the segment that explains it, instead of dropping them."""
 
     def __post_init__(self) -> None:
-        at_least(self, num_runs=1, num_iterations=1, plateau_width=1, min_region_nodes=0, last_explaining_round=0)
+        at_least(self, num_runs=1, num_iterations=1, plateau_width=1, num_passes=1)
+        at_least(self, min_region_nodes=0, last_explaining_round=0)
         within(self, agreement="(0, 1]", max_area="(0, 1]", min_moving_share="[0, 1]", snap_to_edges="[0, 0.5]")
-        within(self, min_edge_share="[0, 1]", enlarge="[1, 8]")
+        within(self, min_edge_share="[0, 1]", enlarge="[1, 8]", threshold="[0, 1)")
         needed = self.min_edge_share or self.enlarge > 1
         require(self.snap_to_edges or not needed, "teacher.snap_to_edges", 0, "above 0 (enlarge, min_edge_share)")

@@ -45,6 +45,8 @@ OUT_OF_RANGE: list[tuple[type, dict[str, Any]]] = [
     (config.GroupingConfig, {"overlap": 0.0}),
     (config.GroupingConfig, {"min_region_nodes": -1}),
     (config.TeacherConfig, {"num_runs": 0}),
+    (config.TeacherConfig, {"num_passes": 0}),
+    (config.TeacherConfig, {"threshold": 1.0}),
     (config.TeacherConfig, {"num_iterations": 0}),
     (config.TeacherConfig, {"plateau_width": 0}),
     (config.TeacherConfig, {"agreement": 1.5}),

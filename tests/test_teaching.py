@@ -20,11 +20,14 @@ def test_presets_for_processors_explain_away_in_the_second_round_alone_and_the_p
     assert all(preset().teacher.explaining_away for preset in PRESETS.values())
 
 
-def test_teachers_have_plateaus_of_their_own() -> None:
-    """A single pass is better on a wide plateau; readings choose from several narrow ones [Decision 145]."""
-    widths = {
-        name: (preset().teacher.plateau_width, preset().grouping.plateau_width) for name, preset in PRESETS.items()
-    }
-    small = {"bridge_small": (64, 64), "davis_small": (64, 64), "playroom_small": (64, 64), "tiny": (32, 32)}
-    expected = {name: (32, 32) for name in PRESETS} | small | {"quickstart": (128, 64)}
-    assert widths == expected
+def test_presets_for_processors_teach_what_stands_best_on_edges_in_several_narrow_passes() -> None:
+    """[Decision 147]; the paper's teach what all of several passes agree on."""
+    for name, preset in PRESETS.items():
+        teacher = preset().teacher
+        small = preset().model.backbone == "small"
+        assert (teacher.num_passes, teacher.threshold, teacher.enlarge) == ((3, 0.4, 1.25) if small else (1, 0.0, 1.0))
+        if name != "tiny":
+            assert (teacher.num_runs, teacher.num_iterations) == ((1, 20) if small else (4, 15)), name
+    widths = {name: preset().teacher.plateau_width for name, preset in PRESETS.items()}
+    tiny_or_paper = {"tiny": 32} | {name: 32 for name in PRESETS if PRESETS[name]().model.backbone != "small"}
+    assert widths == {name: 64 for name in PRESETS} | tiny_or_paper

@@ -61,9 +61,9 @@ def load_teacher(work: RoundWork, teaching: bool = False) -> Eisen:
         raise WeightsError(f"Round {work.round_number} has no teacher; expected a promoted student.")
     grouping, teacher = work.config.grouping, work.config.teacher
     if teaching:
-        own = ("num_iterations", "plateau_width", "enlarge", "snap_to_edges", "min_edge_share")
-        # What a teacher's passes say is settled by their agreement.
-        grouping = replace(grouping, num_passes=1, **{name: getattr(teacher, name) for name in own})
+        own = ("num_iterations", "plateau_width", "num_passes", "enlarge", "snap_to_edges", "min_edge_share")
+        threshold = teacher.threshold or grouping.threshold
+        grouping = replace(grouping, threshold=threshold, **{name: getattr(teacher, name) for name in own})
     model = build_eisen(work.config.model, grouping)
     load_promoted(work.store, work.teacher, model)
     return model.eval()

@@ -96,7 +96,7 @@ def test_next_round_begins_with_the_teachers_weights(work: RoundWork, tmp_path: 
 def test_a_network_that_teaches_is_read_out_in_its_own_way(work: RoundWork, tmp_path: Path) -> None:
     config = work.config
     own = {"num_iterations": 3, "plateau_width": 12, "enlarge": 2.0, "snap_to_edges": 0.1, "min_edge_share": 0.7}
-    teacher = replace(config.teacher, **own)
+    teacher = replace(config.teacher, threshold=0.3, num_passes=5, **own)
     grouping = replace(config.grouping, enlarge=1.5, mirror=True, num_passes=2)
     work = replace(work, config=replace(config, teacher=teacher, grouping=grouping))
     sha256 = save_checkpoint(tmp_path / "t", new_student(work, CPU).model, {"step": 1})
@@ -109,7 +109,8 @@ def test_a_network_that_teaches_is_read_out_in_its_own_way(work: RoundWork, tmp_
     assert plain.grouping.kprop.num_iterations == work.config.grouping.num_iterations != 3
     assert plain.enlarge == 1.5
     assert plain.mirror
-    assert (plain.num_passes, teaching.num_passes) == (2, 1)
+    assert (plain.num_passes, teaching.num_passes) == (2, 5)
+    assert (plain.grouping.kprop.threshold, teaching.grouping.kprop.threshold) == (config.grouping.threshold, 0.3)
     assert teaching.mirror
     assert not teaching.training
     assert not plain.training
