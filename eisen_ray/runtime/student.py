@@ -52,7 +52,7 @@ def load_teacher(work: RoundWork, teaching: bool = False) -> Eisen:
 
     Args:
         work: the round.
-        teaching: read out as the config's `teacher` says, instead of as its `grouping` does.
+        teaching: read out as the config's `teacher` says, instead of as its `grouping` does. [Decision 147]
 
     Raises:
         WeightsError: there is none, or it is damaged, or it is not the promoted one.
