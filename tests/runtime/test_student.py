@@ -111,6 +111,8 @@ def test_a_network_that_teaches_is_read_out_in_its_own_way(work: RoundWork, tmp_
     assert plain.mirror
     assert (plain.num_passes, teaching.num_passes) == (2, 5)
     assert (plain.grouping.kprop.threshold, teaching.grouping.kprop.threshold) == (config.grouping.threshold, 0.3)
+    as_read = replace(taught, config=replace(taught.config, teacher=replace(teacher, threshold=0.0)))
+    assert load_teacher(as_read, teaching=True).grouping.kprop.threshold == config.grouping.threshold
     assert teaching.mirror
     assert not teaching.training
     assert not plain.training
