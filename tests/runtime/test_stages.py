@@ -139,7 +139,7 @@ def test_stored_flow_of_other_settings_is_refused(work: RoundWork, index: Index)
 
 
 def test_confident_segments_on_edges_stay_on_the_students_nodes(taught: RoundWork, index: Index) -> None:
-    teacher = replace(taught.config.teacher, min_edge_share=0.0)
+    teacher = replace(taught.config.teacher, min_edge_share=0.0, enlarge=1.0)
     snapping, plain = (
         replace(taught, config=replace(taught.config, teacher=replace(teacher, snap_to_edges=reach)))
         for reach in (0.2, 0.0)
