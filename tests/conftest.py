@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ os.environ.update(
     }
 )
 os.environ.pop("AWS_CA_BUNDLE", None)
+
+# A suite started in the background ignores Ctrl-C, and so would the processes that it starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OBJECT_STORE_BYTES = 200 * 1024**2
 

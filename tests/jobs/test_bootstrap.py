@@ -12,9 +12,9 @@ import pytest
 from eisen_ray.presets import PRESETS, quickstart
 from eisen_ray.runtime.storage import Store
 from jobs.bootstrap import parse
+from tests.jobs.conftest import Start
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ("tiny", "--data.max-clips", "2", "--rounds.eval-images", "2")
 
 
 def test_quickstart_is_what_runs_without_arguments() -> None:
@@ -47,16 +47,6 @@ def test_help_is_light() -> None:
     assert "--plan" in done.stdout
 
 
-def start(root: Path | str, *arguments: str) -> subprocess.Popen[str]:
-    """The door as a process of its own, in its own process group."""
-    command = [sys.executable, "jobs/bootstrap.py", *TINY, "--root", str(root), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-
-
 def wait_for(process: subprocess.Popen[str], text: str) -> str:
     """Read the process's lines until one holds the text."""
     lines = []
@@ -80,7 +70,7 @@ def resumed_step(told: str, round_number: int) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("round_number", [1, 2])
-def test_killed_driver_goes_on_where_it_was(tmp_path: Path, round_number: int) -> None:
+def test_killed_driver_goes_on_where_it_was(start: Start, tmp_path: Path, round_number: int) -> None:
     killed = start(tmp_path / "run", *LONG)
     told = wait_for(killed, f"round {round_number}  student  10/40")
     assert "flow ready: 24 images computed" in told
@@ -104,7 +94,7 @@ def test_killed_driver_goes_on_where_it_was(tmp_path: Path, round_number: int) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_ctrl_c_in_round_2_goes_on_there(tmp_path: Path) -> None:
+def test_ctrl_c_in_round_2_goes_on_there(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / "run", *LONG)
     wait_for(process, "round 2  student  10/40")
     process.send_signal(signal.SIGINT)
@@ -121,7 +111,9 @@ def test_ctrl_c_in_round_2_goes_on_there(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("when", ["student   1 training worker", "/2000  loss"], ids=["at the start", "in training"])
-def test_stopped_driver_says_how_to_go_on(tmp_path: Path, when: str, number: signal.Signals, code: int) -> None:
+def test_stopped_driver_says_how_to_go_on(
+    start: Start, tmp_path: Path, when: str, number: signal.Signals, code: int
+) -> None:
     process = start(tmp_path / "run", "--train.num-steps", "2000", "--train.log-every-steps", "2")
     wait_for(process, when)
     time.sleep(1)
@@ -134,7 +126,7 @@ def test_stopped_driver_says_how_to_go_on(tmp_path: Path, when: str, number: sig
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_plan_is_printed_and_nothing_else_happens(tmp_path: Path) -> None:
+def test_plan_is_printed_and_nothing_else_happens(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path / "run", "--plan")
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 0, told
@@ -148,7 +140,7 @@ def test_plan_is_printed_and_nothing_else_happens(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_wrong_root_is_one_line(tmp_path: Path) -> None:
+def test_wrong_root_is_one_line(start: Start, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     process = start(tmp_path / "file")
     told, _ = process.communicate(timeout=300)

@@ -9,12 +9,13 @@ import pytest
 
 from eisen_ray.runtime.layout import promotion_file
 from eisen_ray.runtime.storage import Store
-from tests.jobs.test_bootstrap import LONG, resumed_step, start, wait_for
+from tests.jobs.conftest import Start
+from tests.jobs.test_bootstrap import LONG, resumed_step, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-def test_killed_driver_goes_on_where_it_was_on_s3(bucket: str) -> None:
+def test_killed_driver_goes_on_where_it_was_on_s3(start: Start, bucket: str) -> None:
     root = f"{bucket}/run"
     killed = start(root, *LONG)
     told = wait_for(killed, "round 2  student  10/40")
@@ -36,7 +37,7 @@ def test_killed_driver_goes_on_where_it_was_on_s3(bucket: str) -> None:
     assert store.files("training") == set()
 
 
-def test_two_drivers_of_one_run_end_with_the_same_students(bucket: str) -> None:
+def test_two_drivers_of_one_run_end_with_the_same_students(start: Start, bucket: str) -> None:
     root = f"{bucket}/run"
     drivers = [start(root), start(root)]
     told = [driver.communicate(timeout=600)[0] for driver in drivers]
@@ -56,7 +57,7 @@ def test_two_drivers_of_one_run_end_with_the_same_students(bucket: str) -> None:
     ids=["missing bucket", "no network"],
 )
 def test_storage_that_cannot_be_used_is_one_line(
-    bucket: str, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], advice: str
+    start: Start, bucket: str, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], advice: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
