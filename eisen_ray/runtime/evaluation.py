@@ -19,7 +19,9 @@ from eisen_ray.measures.mean_iou import ImageIou, MeanIou, image_iou
 from eisen_ray.runtime.datasets import teacher_pool
 from eisen_ray.runtime.decoding import DecodeFrames, Row
 from eisen_ray.runtime.layout import RoundWork, stable_seed
+from eisen_ray.runtime.progress import Pace
 from eisen_ray.runtime.reading import spread
+from eisen_ray.runtime.reporter import Reporter
 from eisen_ray.runtime.stages import chunks, limit_threads
 from eisen_ray.runtime.student import best_device, load_teacher
 
@@ -115,6 +117,7 @@ def evaluate(
     scored: Sequence[tuple[Fragment, int]],
     gate: Sequence[tuple[Fragment, int]],
     on_gpu: bool,
+    reporter: Reporter,
 ) -> Evaluation:
     """Segment images with a student, on the cluster, and sum up.
 
@@ -123,6 +126,7 @@ def evaluate(
         scored: fragments and frames with masks.
         gate: fragments and frames whose masks, if any, are not looked at.
         on_gpu: whether actors run on GPUs.
+        reporter: told how far it is.
     """
     rows = _rows(scored, True) + _rows(gate, False)
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
@@ -131,7 +135,14 @@ def evaluate(
     dataset = dataset.map(
         ScoreStage, fn_constructor_kwargs={"work": candidate, "num_threads": pool.num_threads}, **pool.arguments()
     )
-    return summed(dataset.take_all())
+    pace = Pace(len(scored) + len(gate))
+    judged = []
+    for row in dataset.iter_rows():
+        judged.append(row)
+        if pace.advance(len(json.loads(row["frames"]))):
+            title = f"round {candidate.round_number}  evaluation"
+            reporter.progress(title, pace.done, pace.total, pace.elapsed_s, stage="evaluation")
+    return summed(judged)
 
 
 def _rows(frames: Sequence[tuple[Fragment, int]], scored: bool) -> list[Row]:

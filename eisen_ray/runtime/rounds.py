@@ -186,7 +186,7 @@ def judge(run: Run, work: RoundWork, candidate: Teacher) -> dict[str, Any]:
     gate += [item for item in pictured if item not in scored and item not in gate]
     run.reporter.note("started", stage="evaluation", total=len(scored) + len(gate), now=True)
     began = time.monotonic()
-    found = evaluate(replace(work, teacher=candidate), scored, gate, run.plan.on_gpu)
+    found = evaluate(replace(work, teacher=candidate), scored, gate, run.plan.on_gpu, run.reporter)
     elapsed_s = time.monotonic() - began
     run.reporter.meter.count("evaluation", len(scored) + len(gate), elapsed_s)
     record = {

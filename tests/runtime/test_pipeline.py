@@ -111,8 +111,12 @@ def test_stream_without_flow_reads_motion_and_leaves_out_what_is_used(pinned: Ro
     assert sorted(int(row["sample_id"]) for row in rows) == ALL_IDS[3:]
 
 
-def test_evaluation_runs_on_the_cluster(pinned: RoundWork, index: Index, held_out: Index) -> None:
-    found = evaluate(pinned, scored_frames(held_out.fragments, 3), gate_frames(index.fragments, 2), False)
+def test_evaluation_runs_on_the_cluster_and_says_how_far_it_is(
+    pinned: RoundWork, index: Index, held_out: Index, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = Reporter(pinned.store)
+    found = evaluate(pinned, scored_frames(held_out.fragments, 3), gate_frames(index.fragments, 2), False, reporter)
+    assert f"round {pinned.round_number}  evaluation  5/5" in capsys.readouterr().out
     assert found.scores["num_images"] == 3
     assert set(found.health) == {"segments_per_image", "coverage", "agreement"}
     assert len(found.predictions) == 5
