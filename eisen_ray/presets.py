@@ -175,7 +175,7 @@ def playroom_small() -> RunConfig:
     Command: python jobs/bootstrap.py playroom_small --data.source SIM/playroom/train --data.eval-source
     SIM/playroom/val
     Hardware: 2 CPU cores, no GPU, 6 GB of memory; pairs of `python -m jobs.simulate playroom --root SIM/playroom`.
-    Expected mIoU: not measured at this size; docs/results/table1-playroom.md has 0.505 on val for 32x32 nodes.
+    Time and expected mIoU: docs/results/table1-playroom.md (0.535 on val).
     """
     base = bridge_small()
     return replace(
