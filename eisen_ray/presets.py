@@ -107,7 +107,7 @@ def playroom() -> RunConfig:
 
 
 def bridge_small() -> RunConfig:
-    """Bridge-like video at a size that a laptop's processor trains in half an hour: 64x64 nodes, 800 steps a round.
+    """Bridge-like video at a size that a laptop's processor trains in an hour or so: 64x64 nodes, 800 steps a round.
 
     Command: python jobs/bootstrap.py bridge_small --data.source SIM/bridge/train --data.eval-source SIM/bridge/val
     Hardware: 2 CPU cores, no GPU, 6 GB of memory; clips of `python -m jobs.simulate bridge --root SIM/bridge`.
